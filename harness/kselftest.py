@@ -1,0 +1,94 @@
+"""Run installed kselftests in the VM and count what came out; check and check-foreign share it."""
+
+import os
+import re
+import subprocess
+
+from accord import BASE, BUILD, TOP, Failure, replace, run
+
+HARNESS = TOP / "harness"
+END = "accord: tests done"
+# How much slower a configuration is than vm, for the tests' own time limits; the VM's limit in
+# seconds; and what memory it needs where that is not the usual 2G.
+SLOWER = {"vm": 1, "stock": 1, "debug": 12, "race": 4}
+LIMIT = {"vm": 900, "stock": 900, "debug": 3600, "race": 1800}
+MEMORY = {"debug": "3G"}
+COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
+
+# What the guest runs.  kmemleak reports only what was unreferenced in two scans some seconds apart.
+GUEST = """
+cp -r {install} /tmp/kselftest && cd /tmp/kselftest || exit 1
+./run_kselftest.sh {selection}
+if [ -w /sys/kernel/debug/kmemleak ]; then
+	echo scan > /sys/kernel/debug/kmemleak
+	sleep 6
+	echo scan > /sys/kernel/debug/kmemleak
+	while read -r line; do echo "kmemleak: $line" > /dev/kmsg; done < /sys/kernel/debug/kmemleak
+fi
+echo "{end}"
+"""
+
+
+def clean_environment():
+    """The environment without what a make above us would hand down."""
+    return {name: value for name, value in os.environ.items()
+            if name not in ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "TOPIC", "TEST", "CONFIG", "SERIES", "O")}
+
+
+def stretch_timeouts(install, folders, config):
+    """Give the tests of a slow configuration more time: in the installed copies of their settings."""
+    for folder in folders:
+        settings = install / folder / "settings"
+        text = settings.read_text() if settings.is_file() else "timeout=45\n"
+        replace(settings, re.sub(r"^timeout=(\d+)", lambda found: f"timeout={int(found[1]) * SLOWER[config]}",
+                                 text, flags=re.M))
+
+
+def kernel(config):
+    built = subprocess.run([HARNESS / "kernel", "--config", config], stdout=subprocess.PIPE, text=True)
+    if built.returncode:
+        raise Failure(f"no kernel to test in configuration {config}: see above")
+    return built.stdout.split()[-1]
+
+
+def counts(text):
+    """The last line that counts, as [passed, failed, skipped]; None when there is none."""
+    for line in reversed(text.splitlines()):
+        found = COUNTS.match(line.strip())
+        if found:
+            return [int(number) for number in found.groups()]
+    return None
+
+
+def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=None, append="", quiet=False):
+    """Run COLLECTION:PROGRAM tests of an installed kselftest; print them as they end, return the counts."""
+    place.mkdir(parents=True, exist_ok=True)
+    replace(place / "expect", "".join(f"{name}\n" for name in tests))
+    command = GUEST.format(install=install, selection=" ".join(f"-t {name}" for name in tests), end=END)
+    vm = subprocess.Popen(
+        [HARNESS / "vm", "--kernel", image, "--out", place, "--timeout", str(LIMIT[config]), "--smp", smp,
+         "--mem", mem or MEMORY.get(config, "2G"), "--append", append, "--", command], stdout=subprocess.PIPE)
+    topics = " ".join(dict.fromkeys(name.split(":")[0] for name in tests))
+    tap = subprocess.Popen(
+        [HARNESS / "tap", "--config", config, "--topic-list", topics, "--skips", skips or BASE / "config" / "skips",
+         "--expect", place / "expect", "--end", END, *([] if quiet else ["--progress"])],
+        stdin=vm.stdout, stdout=subprocess.PIPE, text=True, errors="replace")
+    vm.stdout.close()
+    said = []
+    for line in tap.stdout:
+        said.append(line)
+        if not quiet and not COUNTS.match(line):
+            print(line, end="", flush=True)
+    tap.wait()
+    vm.wait()
+    found = counts("".join(said)) or [0, 1, 0]
+    if tap.returncode and not found[1]:
+        found[1] = 1
+    splat = subprocess.run([HARNESS / "splat", "--complete", "accord: powering off", place / "console.log"],
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    if splat.returncode:
+        found[1] += 1
+        print(f"  FAIL  {config}: the kernel's console is not clean ({place / 'console.log'})\n{splat.stdout}", flush=True)
+    if quiet and found[1]:
+        print("".join(said), end="", flush=True)
+    return found

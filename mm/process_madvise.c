@@ -1,0 +1,643 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * process_madvise(2): one advice for many ranges of one address space.
+ *
+ *			Model
+ *
+ * A call is (mm, advice, vector of ranges). What an advice may do, to whom and
+ * under which lock is one row of pmadv_rules[]; an advice without a row of its
+ * own changes VMA flags and follows pmadv_flag_rule. The call is local if mm
+ * is the caller's own, whichever way it was named, else remote. A local call
+ * may give every advice of madvise(2) and needs no privilege; a remote one
+ * needs a row marked remote, ptrace read access (or CAP_PERFMON) and
+ * CAP_SYS_NICE.
+ *
+ * Ranges are worked in order, each VMA by VMA, each VMA in steps:
+ *
+ *	   +----------------------- checkpoint ----------------------+
+ *	   v				step			     |
+ *	LOCKED ----------------------------------------> LOCKED or GATHERING
+ *	   ^						   |	     |
+ *	   |  pmadv_lock()		  pmadv_flush()	   |	     |
+ *	UNLOCKED <-----------------------------------------+---------+
+ *				  pmadv_unlock()
+ *
+ *	UNLOCKED	nothing is held but a reference to mm
+ *	LOCKED		mmap_lock is held as the rule says; no TLB entry is stale
+ *	GATHERING	as LOCKED, and pmadv.tlb is open: page table entries have
+ *			changed, the TLBs have not been told yet
+ *
+ * One hold of the mmap_lock and one TLB flush serve the whole vector unless
+ * one of these comes in between:
+ *
+ *	Flush rule	The gather is finished before the mmap_lock is released,
+ *			whatever the reason, and before an advice that does I/O
+ *			or that drops the lock by itself. So nobody who takes
+ *			the lock after us can meet a translation that we have
+ *			removed, and nobody sleeps for a disk with a flush owed.
+ *	Yield rule	A step is at most one VMA (for ageing, one PMD). After a
+ *			step, if somebody waits for the mmap_lock, it is
+ *			released and taken again. While we hold it for reading
+ *			the first waiter is a writer, and page faults queue up
+ *			behind it: it is the target that waits. A hold for
+ *			writing is only interrupted between ranges, because a
+ *			range is one change of the layout. There is a step
+ *			between any two yields, so a call always ends.
+ *	Drop rule	WILLNEED on a file and DONTNEED or FREE under
+ *			userfaultfd events release the lock for the time of the
+ *			I/O or of the event.
+ *
+ * No VMA pointer outlives a release: pmadv_lock() forgets pmadv.prev, and the
+ * next step looks its VMA up by address.
+ *
+ *			Who writes what
+ *
+ *	struct pmadv		only the calling task, on its stack
+ *	VMA list and flags	we do, under mmap_lock for writing (local only)
+ *	page table entries	we do, under mmap_lock for reading and the page
+ *				table lock; faults, reclaim, migration and
+ *				other advisers do at the same time
+ *
+ *			Ends before the end
+ *
+ * A fatal signal of the caller is seen while it waits for the mmap_lock and
+ * at every checkpoint (EINTR). A remote target is gone, and further hints are
+ * wasted, when no task but us holds its mm or when the OOM reaper takes its
+ * pages away (ESRCH). The mm itself cannot go: we hold mm_users. If the target
+ * exits while we do, our mmput() is the last one and tears it down; if it
+ * calls execve(), we go on with the mm it has left, until nobody else has it.
+ *
+ *			Promised
+ *
+ * Return value: bytes of the ranges that were done to their end, or the error
+ * of the first range if there is none. A range with a hole has the advice
+ * applied to all that is mapped, is not counted and ends the call with
+ * ENOMEM. Order of errors: flags, vector, pidfd, access, advice, advice not
+ * for others, privilege, then the ranges. The caller can always be killed.
+ *
+ *			Not promised
+ *
+ * That the layout stays the same for the time of a call: it may change at
+ * every release of the mmap_lock. That the target does not use the pages again
+ * at once. That a page was aged or reclaimed: shared, locked, pinned and busy
+ * pages are passed over in silence. That MADV_REMOVE, MADV_HWPOISON and
+ * MADV_SOFT_OFFLINE (local only) can be killed half-way through a range.
+ */
+#include <linux/blkdev.h>
+#include <linux/capability.h>
+#include <linux/err.h>
+#include <linux/fadvise.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/mmap_lock.h>
+#include <linux/mmu_notifier.h>
+#include <linux/oom.h>
+#include <linux/pid.h>
+#include <linux/ptrace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/shmem_fs.h>
+#include <linux/swap.h>
+#include <linux/syscalls.h>
+#include <linux/uio.h>
+#include <linux/uprobes.h>
+#include <linux/userfaultfd_k.h>
+
+#include <asm/tlb.h>
+
+#include <uapi/linux/pidfd.h>
+
+#include "internal.h"
+#include "process_madvise.h"
+
+enum pmadv_lock_mode {
+	PMADV_NO_LOCK,
+	PMADV_READ,
+	PMADV_WRITE,
+};
+
+struct pmadv;
+
+/**
+ * struct pmadv_rule - what one advice may do
+ * @advice: MADV_* value
+ * @lock: how the mmap_lock is held
+ * @remote: may be given to another process
+ * @by_pmd: a step ends at each PMD, else only at the end of the VMA
+ * @apply: advises [start, *end) of one VMA and leaves in *end how far it got
+ *	   (0 or a negative error number)
+ */
+struct pmadv_rule {
+	int advice;
+	enum pmadv_lock_mode lock;
+	bool remote;
+	bool by_pmd;
+	int (*apply)(struct pmadv *pm, struct vm_area_struct *vma,
+		     unsigned long start, unsigned long *end);
+};
+
+/**
+ * struct pmadv - one call
+ * @mm: target, mm_users held
+ * @rule: row for @advice
+ * @prev: VMA that was advised last or the one before the next, as
+ *	  find_vma_prev() gives it; NULL if not known
+ * @tlb: gather, open while @gathering
+ * @advice: MADV_* value
+ * @remote: @mm is not the caller's
+ * @locked: the mmap_lock is held as @rule says
+ * @gathering: @tlb is open
+ * @progress: a step was made since the mmap_lock was taken
+ */
+struct pmadv {
+	struct mm_struct *mm;
+	const struct pmadv_rule *rule;
+	struct vm_area_struct *prev;
+	struct mmu_gather tlb;
+	int advice;
+	bool remote;
+	bool locked;
+	bool gathering;
+	bool progress;
+};
+
+/*
+ * Lock and gather
+ */
+
+static struct mmu_gather *pmadv_gather(struct pmadv *pm)
+{
+	if (!pm->gathering) {
+		/* Pages in this CPU's pagevecs are not on the LRU yet. */
+		lru_add_drain();
+		tlb_gather_mmu(&pm->tlb, pm->mm, 0, TASK_SIZE);
+		pm->gathering = true;
+	}
+	return &pm->tlb;
+}
+
+static void pmadv_flush(struct pmadv *pm)
+{
+	if (!pm->gathering)
+		return;
+	tlb_finish_mmu(&pm->tlb, 0, TASK_SIZE);
+	pm->gathering = false;
+}
+
+static int pmadv_lock(struct pmadv *pm)
+{
+	int error = 0;
+
+	pm->prev = NULL;
+	pm->progress = false;
+	if (pm->rule->lock == PMADV_READ)
+		error = mmap_read_lock_killable(pm->mm);
+	else if (pm->rule->lock == PMADV_WRITE)
+		error = mmap_write_lock_killable(pm->mm);
+	pm->locked = !error;
+	return error;
+}
+
+static void pmadv_unlock(struct pmadv *pm)
+{
+	if (!pm->locked)
+		return;
+	pmadv_flush(pm);
+	if (pm->rule->lock == PMADV_READ)
+		mmap_read_unlock(pm->mm);
+	else if (pm->rule->lock == PMADV_WRITE)
+		mmap_write_unlock(pm->mm);
+	pm->locked = false;
+}
+
+/*
+ * True once no hint to another process can be of use. Our own reference is one
+ * of mm_users; no task can take up an mm that no task has. MMF_OOM_SKIP alone
+ * does not say so: a living mm that is shared with init has it as well.
+ */
+static bool pmadv_target_gone(struct mm_struct *mm)
+{
+	return atomic_read(&mm->mm_users) == 1 ||
+	       test_bit(MMF_UNSTABLE, &mm->flags);
+}
+
+/*
+ * Between two steps: is there a reason to end, is somebody waiting? May
+ * release the mmap_lock and take it again; on error it may not be held.
+ */
+static int pmadv_checkpoint(struct pmadv *pm, bool may_yield)
+{
+	if (fatal_signal_pending(current))
+		return -EINTR;
+	if (pm->remote && pmadv_target_gone(pm->mm))
+		return -ESRCH;
+	if (!may_yield || !pm->progress || !mmap_lock_is_contended(pm->mm))
+		return 0;
+
+	pmadv_unlock(pm);
+	cond_resched();
+	return pmadv_lock(pm);
+}
+
+/*
+ * The advices
+ */
+
+/* What madvise(2) does, for advices that have nothing to share in a vector. */
+static int pmadv_plain(struct pmadv *pm, struct vm_area_struct *vma,
+		       unsigned long start, unsigned long *end)
+{
+	return madvise_vma(vma, &pm->prev, start, *end, pm->advice);
+}
+
+static int pmadv_cold(struct pmadv *pm, struct vm_area_struct *vma,
+		      unsigned long start, unsigned long *end)
+{
+	pm->prev = vma;
+	if (!can_madv_lru_vma(vma))
+		return -EINVAL;
+	madvise_cold_page_range(pmadv_gather(pm), vma, start, *end);
+	return 0;
+}
+
+/*
+ * Read-ahead of a file may wait for the filesystem's locks, thus for I/O, and
+ * a remote caller must stay killable when it comes back for the mmap_lock.
+ * Swap and DAX are done under the lock.
+ */
+static int pmadv_willneed(struct pmadv *pm, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long *end)
+{
+	struct file *file = vma->vm_file;
+	loff_t offset;
+
+	if (!file || IS_DAX(file_inode(file)) ||
+	    (IS_ENABLED(CONFIG_SWAP) && shmem_mapping(file->f_mapping)))
+		return pmadv_plain(pm, vma, start, end);
+
+	offset = (loff_t)vma->vm_pgoff << PAGE_SHIFT;
+	offset += start - vma->vm_start;
+	get_file(file);
+	pmadv_unlock(pm);
+	vfs_fadvise(file, offset, *end - start, POSIX_FADV_WILLNEED);
+	fput(file);
+	return pmadv_lock(pm);
+}
+
+/*
+ * Tell a userfaultfd monitor that [start, *end) is about to lose its pages.
+ * If it wants to know, the mmap_lock is released until it has read the event,
+ * and what stands at start then may be another VMA, with another end.
+ */
+static int pmadv_announce_removal(struct pmadv *pm, struct vm_area_struct **vma,
+				  unsigned long start, unsigned long *end)
+{
+	int error;
+
+	if (userfaultfd_armed(*vma))
+		pmadv_flush(pm);
+	if (userfaultfd_remove(*vma, start, *end))
+		return 0;
+
+	pm->locked = false;
+	error = pmadv_lock(pm);
+	if (error)
+		return error;
+	*vma = find_vma(pm->mm, start);
+	if (!*vma || (*vma)->vm_start > start)
+		return -ENOMEM;
+	if (!can_madv_lru_vma(*vma))
+		return -EINVAL;
+	*end = min(*end, (*vma)->vm_end);
+	return 0;
+}
+
+static void pmadv_zap(struct mmu_gather *tlb, struct vm_area_struct *vma,
+		      unsigned long start, unsigned long end)
+{
+	struct mmu_notifier_range range;
+
+	mmu_notifier_range_init(&range, MMU_NOTIFY_CLEAR, 0, vma, vma->vm_mm,
+				start, end);
+	update_hiwater_rss(vma->vm_mm);
+	mmu_notifier_invalidate_range_start(&range);
+	if (vma->vm_file)
+		uprobe_munmap(vma, start, end);
+	unmap_page_range(tlb, vma, start, end, NULL);
+	mmu_notifier_invalidate_range_end(&range);
+}
+
+static int pmadv_discard(struct pmadv *pm, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long *end)
+{
+	int error;
+
+	if (!can_madv_lru_vma(vma))
+		return -EINVAL;
+	error = pmadv_announce_removal(pm, &vma, start, end);
+	if (error)
+		return error;
+
+	pm->prev = vma;
+	if (pm->advice == MADV_FREE)
+		return madvise_free_page_range(pmadv_gather(pm), vma, start,
+					       *end);
+	pmadv_zap(pmadv_gather(pm), vma, start, *end);
+	return 0;
+}
+
+/*
+ * PAGEOUT keeps no gather open, because reclaim flushes what it unmaps.
+ * MADV_REMOVE leaves the lock to madvise_vma(), which takes it back without
+ * looking at signals; it is never offered to others.
+ */
+static const struct pmadv_rule pmadv_rules[] = {
+	{ MADV_COLD,		PMADV_READ, true,  true,  pmadv_cold },
+	{ MADV_PAGEOUT,		PMADV_READ, true,  true,  pmadv_plain },
+	{ MADV_WILLNEED,	PMADV_READ, true,  false, pmadv_willneed },
+	{ MADV_DONTNEED,	PMADV_READ, false, false, pmadv_discard },
+	{ MADV_FREE,		PMADV_READ, false, false, pmadv_discard },
+	{ MADV_REMOVE,		PMADV_READ, false, false, pmadv_plain },
+	{ MADV_HWPOISON,	PMADV_NO_LOCK },
+	{ MADV_SOFT_OFFLINE,	PMADV_NO_LOCK },
+};
+
+static const struct pmadv_rule pmadv_flag_rule = {
+	.lock	= PMADV_WRITE,
+	.apply	= pmadv_plain,
+};
+
+static const struct pmadv_rule *pmadv_find_rule(int advice)
+{
+	int i;
+
+	if (!madvise_behavior_valid(advice))
+		return NULL;
+	for (i = 0; i < ARRAY_SIZE(pmadv_rules); i++) {
+		if (pmadv_rules[i].advice == advice)
+			return &pmadv_rules[i];
+	}
+	return &pmadv_flag_rule;
+}
+
+/*
+ * The walk
+ */
+
+/*
+ * The first VMA that ends above addr. Leaves in pm->prev the VMA before it, or
+ * the same VMA if it begins below addr, as vma_merge() wants it. Short ranges
+ * often follow each other in one VMA or the next.
+ */
+static struct vm_area_struct *pmadv_find_vma(struct pmadv *pm,
+					     unsigned long addr)
+{
+	struct vm_area_struct *vma = pm->prev;
+
+	if (vma && vma->vm_start < addr && addr < vma->vm_end)
+		return vma;
+	if (vma && vma->vm_end == addr && vma->vm_next)
+		return vma->vm_next;
+
+	vma = find_vma_prev(pm->mm, addr, &pm->prev);
+	if (vma && vma->vm_start < addr)
+		pm->prev = vma;
+	return vma;
+}
+
+static int pmadv_walk(struct pmadv *pm, unsigned long start, unsigned long end)
+{
+	struct vm_area_struct *vma;
+	bool may_yield = true;
+	unsigned long next;
+	int unmapped = 0;
+	int error;
+
+	while (start < end) {
+		error = pmadv_checkpoint(pm, may_yield);
+		if (error)
+			return error;
+		may_yield = pm->rule->lock == PMADV_READ;
+
+		vma = pmadv_find_vma(pm, start);
+		if (!vma || vma->vm_start >= end)
+			return -ENOMEM;
+		if (vma->vm_start > start) {
+			unmapped = -ENOMEM;
+			start = vma->vm_start;
+		}
+
+		next = min(end, vma->vm_end);
+		if (pm->rule->by_pmd)
+			next = pmd_addr_end(start, next);
+		error = pm->rule->apply(pm, vma, start, &next);
+		if (error)
+			return error;
+		pm->progress = true;
+		start = next;
+	}
+	return unmapped;
+}
+
+static int pmadv_range(struct pmadv *pm, const struct iovec *range)
+{
+	unsigned long start = untagged_addr((unsigned long)range->iov_base);
+	size_t len = PAGE_ALIGN(range->iov_len);
+
+	if (!PAGE_ALIGNED(start))
+		return -EINVAL;
+	if (range->iov_len && !len)
+		return -EINVAL;
+	if (start + len < start)
+		return -EINVAL;
+	if (!len)
+		return 0;
+
+	if (pm->rule->lock == PMADV_NO_LOCK)
+		return madvise_inject_error(pm->advice, start,
+					    start + range->iov_len);
+	return pmadv_walk(pm, start, start + len);
+}
+
+/* An empty range has its address looked at only if it leads the vector. */
+static void pmadv_next_range(struct iov_iter *iter, size_t done)
+{
+	iov_iter_advance(iter, done);
+	while (iov_iter_count(iter) && !iov_iter_single_seg_count(iter))
+		iov_iter_advance(iter, 0);
+}
+
+static ssize_t pmadv_vector(struct pmadv *pm, struct iov_iter *iter)
+{
+	size_t total = iov_iter_count(iter);
+	struct blk_plug plug;
+	struct iovec range;
+	ssize_t ret;
+
+	ret = pmadv_lock(pm);
+	if (ret)
+		return ret;
+
+	blk_start_plug(&plug);
+	while (iov_iter_count(iter)) {
+		range = iov_iter_iovec(iter);
+		ret = pmadv_range(pm, &range);
+		if (ret < 0)
+			break;
+		pmadv_next_range(iter, range.iov_len);
+	}
+	blk_finish_plug(&plug);
+	pmadv_unlock(pm);
+
+	return (total - iov_iter_count(iter)) ?: ret;
+}
+
+/*
+ * The target
+ */
+
+/*
+ * A thread of the process that has a user mm, with a reference, or NULL.
+ *
+ * The reference to the leader keeps its signal_struct, thus the head of the
+ * thread list, and it is a head that an execve() by another thread does not
+ * move. Under RCU a task that is found on the list still has the reference
+ * that release_task() gives up a grace period later. The mm of the task may
+ * be gone by the time it is used.
+ */
+static struct task_struct *pmadv_get_live_thread(struct task_struct *leader)
+{
+	struct task_struct *t;
+
+	rcu_read_lock();
+	for_each_thread(leader, t) {
+		if (READ_ONCE(t->mm) && !(READ_ONCE(t->flags) & PF_KTHREAD)) {
+			get_task_struct(t);
+			rcu_read_unlock();
+			return t;
+		}
+	}
+	rcu_read_unlock();
+	return NULL;
+}
+
+/*
+ * mm_access(), with CAP_PERFMON as good as read access. The exec_update_lock
+ * of mm_access() keeps credentials and mm together; CAP_PERFMON does not ask
+ * for the target's credentials and needs only the mm.
+ */
+static struct mm_struct *pmadv_access(struct task_struct *task)
+{
+	struct mm_struct *mm;
+
+	mm = mm_access(task, PTRACE_MODE_READ_FSCREDS);
+	if (mm == ERR_PTR(-EACCES) && perfmon_capable())
+		mm = get_task_mm(task);
+	return mm;
+}
+
+/*
+ * The mm of a process. Its leader may have exited before its other threads:
+ * take the first thread that still has the mm and judge access by that thread.
+ * If it exits between the two steps look again; every turn of the loop has
+ * seen a thread go.
+ */
+static struct mm_struct *pmadv_get_process_mm(struct task_struct *leader)
+{
+	struct task_struct *task;
+	struct mm_struct *mm;
+
+	for (;;) {
+		task = pmadv_get_live_thread(leader);
+		if (!task)
+			return ERR_PTR(-ESRCH);
+		mm = pmadv_access(task);
+		put_task_struct(task);
+		if (mm)
+			return mm;
+		if (fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
+		cond_resched();
+	}
+}
+
+static struct mm_struct *pmadv_get_mm(int pidfd)
+{
+	struct task_struct *leader;
+	struct mm_struct *mm;
+	unsigned int f_flags;
+	struct pid *pid;
+
+	if (pidfd == PIDFD_SELF_THREAD || pidfd == PIDFD_SELF_THREAD_GROUP) {
+		mmget(current->mm);
+		return current->mm;
+	}
+
+	pid = pidfd_get_pid(pidfd, &f_flags);
+	if (IS_ERR(pid))
+		return ERR_CAST(pid);
+	leader = get_pid_task(pid, PIDTYPE_TGID);
+	put_pid(pid);
+	if (!leader)
+		return ERR_PTR(-ESRCH);
+
+	mm = pmadv_get_process_mm(leader);
+	put_task_struct(leader);
+	return mm;
+}
+
+/* May the caller give this advice to this mm? Fills in the rule. */
+static int pmadv_permit(struct pmadv *pm)
+{
+	pm->rule = pmadv_find_rule(pm->advice);
+	if (!pm->rule)
+		return -EINVAL;
+	if (!pm->remote)
+		return 0;
+	if (!pm->rule->remote)
+		return -EINVAL;
+	return capable(CAP_SYS_NICE) ? 0 : -EPERM;
+}
+
+static ssize_t pmadv_call(int pidfd, struct iov_iter *iter, int advice)
+{
+	struct pmadv pm = { .advice = advice };
+	ssize_t ret;
+
+	pm.mm = pmadv_get_mm(pidfd);
+	if (IS_ERR(pm.mm))
+		return PTR_ERR(pm.mm);
+	pm.remote = pm.mm != current->mm;
+
+	ret = pmadv_permit(&pm);
+	if (!ret)
+		ret = pmadv_vector(&pm, iter);
+	mmput(pm.mm);
+	return ret;
+}
+
+SYSCALL_DEFINE5(process_madvise, int, pidfd, const struct iovec __user *, vec,
+		size_t, vlen, int, behavior, unsigned int, flags)
+{
+	struct iovec fast[UIO_FASTIOV];
+	struct iovec *iov = fast;
+	struct iov_iter iter;
+	ssize_t ret;
+
+	if (flags)
+		return -EINVAL;
+	/* import_iovec() counts in an unsigned int. */
+	if (vlen > UIO_MAXIOV)
+		return -EINVAL;
+
+	ret = import_iovec(ITER_DEST, vec, vlen, ARRAY_SIZE(fast), &iov, &iter);
+	if (ret < 0)
+		return ret;
+	ret = pmadv_call(pidfd, &iter, behavior);
+	kfree(iov);
+	return ret;
+}
