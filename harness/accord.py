@@ -12,7 +12,7 @@ from pathlib import Path
 
 # The tests of the harness put a small repository of their own in this one's place.
 TOP = Path(os.environ.get("ACCORD_TOP") or Path(__file__).resolve().parent.parent)
-BUILD = TOP / "build"
+BUILD = Path(os.environ.get("ACCORD_BUILD") or TOP / "build")
 BASE = TOP / "base" / "linux-5.10"
 PATCHES = BASE / "patches"
 SELFTESTS = TOP / "tools" / "testing" / "selftests"
@@ -80,6 +80,11 @@ def lock(name):
 
 
 lock.held = []
+
+
+def slot(name=""):
+    """The folder that holds one laid-out tree and the builds made from it: build/ for the main one."""
+    return BUILD / name if name else BUILD
 
 
 def digest(*parts):

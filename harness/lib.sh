@@ -2,7 +2,7 @@
 # What the shell programs of the harness share: paths, messages, private apt.  Sourced, never run.
 
 set -euo pipefail
-TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+TOP=${ACCORD_TOP:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)}
 # shellcheck disable=SC2034 # used by those who source this file
 BUILD=$TOP/build
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/accord

@@ -1,0 +1,65 @@
+"""A few files of the base in a folder of their own, and patches applied to them one by one.
+
+series, lint and mutate share it: whatever they ask about the series, only the files that it touches
+matter, and those are a few dozen.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+
+from accord import Failure, TOP, Path
+
+TREE = TOP / "harness" / "tree"
+
+
+def lay_out(*words):
+    """Have `tree` lay a tree out; return its path."""
+    laid = subprocess.run([TREE, *words], text=True, stdout=subprocess.PIPE)
+    if laid.returncode:
+        sys.exit(laid.returncode)
+    return Path(laid.stdout.split("\n")[-2])
+
+
+def touched(patch):
+    """The files that a patch names on either side: what it changes, takes away or (never) creates."""
+    text = patch.data.decode(errors="replace")
+    return sorted(set(re.findall(r"^--- a/(\S+)", text, re.M)) | set(patch.files))
+
+
+def copy(tree, folder, names):
+    """Copy those of the named files that the tree has, with their modes, into a folder."""
+    for name in names:
+        if (tree / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(tree / name, folder / name)
+
+
+def apply(folder, data, *words):
+    """Apply a patch without fuzz; return (whether it went in, what patch(1) said).
+
+    A folder in which it did not go in may have some of it.
+    """
+    done = subprocess.run(["patch", "-p1", "-F0", "-f", "--no-backup-if-mismatch", "-r", "-", *words], cwd=folder,
+                          input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return done.returncode == 0, done.stdout.decode(errors="replace")
+
+
+def push(folder, patch):
+    """Apply a patch of the series, which has to go in; return what patch(1) said."""
+    good, said = apply(folder, patch.data)
+    if not good:
+        raise Failure(f"{patch.name} does not apply to what the patches before it leave\n{said.strip()}\n"
+                      "call harness/tree, which says how to refresh it")
+    return said
+
+
+def claims(claim, name):
+    """Whether an `Overlay:` line's path takes a file in: it is the file, or a folder above it."""
+    return name == claim or name.startswith(claim.rstrip("/") + "/")
+
+
+def claimants(patches, name):
+    """The patches that claim a file of ours, once for each line that does."""
+    return [patch for patch in patches for claim in patch.overlays if claims(claim, name)]

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What each advice does when a process gives it to itself: the same as with
+ * madvise(2), without any capability, and to every range of the vector.
+ *
+ * Each variant is one advice. Two ranges of two pages get it, of a mapping of
+ * six pages; a page between them does not. What shows that the advice took
+ * effect depends on the advice: letters among the VmFlags of smaps, or what
+ * has become of the pages.
+ *
+ * Mutations: advice-self-cap, advice-first-range, advice-read-lock
+ */
+#include <setjmp.h>
+
+#include "pmadv.h"
+
+#define PAGES		6
+#define SKIPPED		2	/* this page is not advised */
+
+enum effect {
+	FLAG_SET,	/* the letters are there */
+	FLAG_CLEAR,	/* they were, and are no longer */
+	ZERO,		/* the content is gone */
+	LAZY,		/* the content may go */
+	OLD,		/* not used lately */
+	OUT,		/* in swap */
+	IN,		/* back from swap, not yet mapped */
+	MOVED,		/* in another page frame */
+	POISONED,	/* SIGBUS */
+};
+
+FIXTURE(advice) {
+	char *mem;
+	struct iovec vec[2];
+	uint64_t frame[PAGES];
+};
+
+FIXTURE_VARIANT(advice) {
+	int advice;
+	enum effect effect;
+	int before;		/* advice that is given before, if any */
+	bool shared;
+	const char *letters;
+};
+
+#define ADVICE(name, value, how, ...)					\
+FIXTURE_VARIANT_ADD(advice, name) {					\
+	.advice = value, .effect = how, ##__VA_ARGS__	\
+}
+
+ADVICE(normal, MADV_NORMAL, FLAG_CLEAR, .letters = "rr", .before = MADV_RANDOM);
+ADVICE(random, MADV_RANDOM, FLAG_SET, .letters = "rr");
+ADVICE(sequential, MADV_SEQUENTIAL, FLAG_SET, .letters = "sr");
+ADVICE(dontfork, MADV_DONTFORK, FLAG_SET, .letters = "dc");
+ADVICE(dofork, MADV_DOFORK, FLAG_CLEAR, .letters = "dc", .before = MADV_DONTFORK);
+ADVICE(wipeonfork, MADV_WIPEONFORK, FLAG_SET, .letters = "wf");
+ADVICE(keeponfork, MADV_KEEPONFORK, FLAG_CLEAR, .letters = "wf", .before = MADV_WIPEONFORK);
+ADVICE(dontdump, MADV_DONTDUMP, FLAG_SET, .letters = "dd");
+ADVICE(dodump, MADV_DODUMP, FLAG_CLEAR, .letters = "dd", .before = MADV_DONTDUMP);
+ADVICE(mergeable, MADV_MERGEABLE, FLAG_SET, .letters = "mg");
+ADVICE(unmergeable, MADV_UNMERGEABLE, FLAG_CLEAR, .letters = "mg", .before = MADV_MERGEABLE);
+ADVICE(hugepage, MADV_HUGEPAGE, FLAG_SET, .letters = "hg");
+ADVICE(nohugepage, MADV_NOHUGEPAGE, FLAG_SET, .letters = "nh", .before = MADV_HUGEPAGE);
+ADVICE(dontneed, MADV_DONTNEED, ZERO);
+ADVICE(remove, MADV_REMOVE, ZERO, .shared = true);
+ADVICE(free, MADV_FREE, LAZY);
+ADVICE(cold, MADV_COLD, OLD);
+ADVICE(pageout, MADV_PAGEOUT, OUT);
+ADVICE(willneed, MADV_WILLNEED, IN, .before = MADV_PAGEOUT);
+ADVICE(soft_offline, MADV_SOFT_OFFLINE, MOVED);
+ADVICE(hwpoison, MADV_HWPOISON, POISONED);
+
+FIXTURE_SETUP(advice)
+{
+	int type = variant->shared ? MAP_SHARED : MAP_PRIVATE;
+
+	run_on(0);
+	self->mem = map_pages(PAGES, PROT_READ | PROT_WRITE, type | MAP_ANONYMOUS, -1);
+	fill(self->mem, PAGES, 1);
+	self->vec[0].iov_base = self->mem;
+	self->vec[0].iov_len = SKIPPED * PAGE;
+	self->vec[1].iov_base = self->mem + (SKIPPED + 1) * PAGE;
+	self->vec[1].iov_len = 2 * PAGE;
+}
+
+FIXTURE_TEARDOWN(advice)
+{
+	munmap(self->mem, PAGES * PAGE);
+}
+
+static bool advised(int page)
+{
+	return page < SKIPPED || (page > SKIPPED && page < SKIPPED + 3);
+}
+
+static sigjmp_buf bus;
+
+static void on_bus(int signal __attribute__((unused)))
+{
+	siglongjmp(bus, 1);
+}
+
+static bool poisoned(volatile char *page)
+{
+	struct sigaction action = { .sa_handler = on_bus }, old;
+	bool hit = true;
+
+	sigaction(SIGBUS, &action, &old);
+	if (!sigsetjmp(bus, 1)) {
+		(void)*page;
+		hit = false;
+	}
+	sigaction(SIGBUS, &old, NULL);
+	return hit;
+}
+
+static bool is_zero(const char *page)
+{
+	unsigned long i;
+
+	for (i = 0; i < PAGE; i++) {
+		if (page[i])
+			return false;
+	}
+	return true;
+}
+
+static uint64_t frame_of(const void *page)
+{
+	int fd = open_proc(getpid(), "pagemap");
+	uint64_t entry = read_pagemap(fd, page);
+
+	close(fd);
+	return entry & PM_PRESENT ? entry & PM_PFN : 0;
+}
+
+/* Does one page show the effect? */
+static bool shows(FIXTURE_DATA(advice) *self,
+		  const FIXTURE_VARIANT(advice) *variant, int page)
+{
+	char *at = self->mem + page * PAGE;
+	pid_t pid = getpid();
+
+	switch (variant->effect) {
+	case ZERO:
+		return is_zero(at);
+	case OUT:
+		return swapped(pid, at, 1) == 1;
+	case IN:
+		return !present(pid, at, 1) && job_in_core((long)at, 1) == 1;
+	case MOVED:
+		return frame_of(at) != self->frame[page] &&
+		       !wrong(at, 1, 1 + page * PAGE / 8);
+	case POISONED:
+		return poisoned(at);
+	default:
+		return false;
+	}
+}
+
+TEST_F(advice, self)
+{
+	bool whole = variant->effect == FLAG_SET || variant->effect == FLAG_CLEAR;
+	pid_t pid = getpid();
+	int i, some = 0;
+
+	if (variant->effect == OUT || variant->effect == IN)
+		NEED_SWAP();
+	if (variant->before && madvise(self->mem, PAGES * PAGE, variant->before))
+		SKIP(return, "madvise() does not know advice %d", variant->before);
+	/* Flags are asked for the whole mapping, because each range becomes a VMA. */
+	if (whole) {
+		self->vec[0].iov_len = 3 * PAGE;
+		self->vec[1].iov_base = self->mem + 3 * PAGE;
+		self->vec[1].iov_len = 3 * PAGE;
+	}
+	if (variant->advice == MADV_HWPOISON || variant->advice == MADV_SOFT_OFFLINE) {
+		/* These take page frames from the machine for ever: be modest. */
+		self->vec[0].iov_len = PAGE;
+		self->vec[1].iov_len = PAGE;
+	} else {
+		keep_caps(0);
+	}
+	for (i = 0; i < PAGES; i++)
+		self->frame[i] = frame_of(self->mem + i * PAGE);
+
+	ASSERT_EQ(self->vec[0].iov_len + self->vec[1].iov_len,
+		  pmadv(PIDFD_SELF, self->vec, 2, variant->advice, 0));
+
+	switch (variant->effect) {
+	case FLAG_SET:
+	case FLAG_CLEAR:
+		EXPECT_EQ(variant->effect == FLAG_SET,
+			  vma_flag(pid, self->mem, PAGES, variant->letters));
+		EXPECT_EQ(variant->effect == FLAG_SET,
+			  vma_flag(pid, self->mem + 3 * PAGE, PAGES - 3, variant->letters));
+		EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
+		break;
+	case LAZY:
+		EXPECT_EQ(4 * PAGE / 1024, smaps_kb(pid, self->mem, PAGES, "LazyFree"));
+		break;
+	case OLD:
+		EXPECT_EQ(PAGES - 4, young(pid, self->mem, PAGES));
+		EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
+		break;
+	default:
+		for (i = 0; i < PAGES; i++) {
+			bool expected = advised(i);
+
+			if (variant->effect >= MOVED)
+				expected = i == 0 || i == SKIPPED + 1;
+			EXPECT_EQ(expected, shows(self, variant, i))
+				TH_LOG("page %d", i);
+			some += expected;
+		}
+		EXPECT_LT(0, some);
+	}
+	if (variant->effect == OUT || variant->effect == IN)
+		EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * process_madvise(2) for 32-bit callers: the vector has 32-bit pointers and
+ * lengths. The test is a 64-bit program that makes the 32-bit system call, so
+ * all that the kernel is to find lies below 4 GiB.
+ *
+ * Mutations: compat-native-vector, errors-flags, remote-self-sentinels
+ */
+#include "pmadv.h"
+
+#ifdef __x86_64__
+
+#define NR_32BIT	440
+#define PAGES		4
+
+struct iovec32 {
+	uint32_t base;
+	uint32_t len;
+};
+
+static long pmadv32(int pidfd, const void *vec, uint32_t vlen, int advice,
+		    uint32_t flags)
+{
+	long ret;
+
+	asm volatile("int $0x80"
+		     : "=a" (ret)
+		     : "a" (NR_32BIT), "b" ((long)pidfd), "c" (vec),
+		       "d" ((long)vlen), "S" ((long)advice), "D" ((long)flags)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return (int)ret;
+}
+
+static void *map_low(size_t pages)
+{
+	void *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	if (mem == MAP_FAILED)
+		die("mmap");
+	return mem;
+}
+
+FIXTURE(compat) {
+	struct iovec32 *vec;
+	char *mem;
+	pid_t pid;
+};
+
+static long job_low(long unused __attribute__((unused)),
+		    long too __attribute__((unused)))
+{
+	return pmadv32(-1, NULL, 0, MADV_COLD, 0);
+}
+
+FIXTURE_SETUP(compat)
+{
+	int status;
+	pid_t pid;
+
+	/* Where the 32-bit system call does not exist it ends the process. */
+	pid = fork();
+	if (!pid)
+		_exit(job_low(0, 0) != -EBADF);
+	if (waitpid(pid, &status, 0) != pid || status)
+		SKIP_TEST("no 32-bit system calls");
+
+	run_on(0);
+	self->pid = getpid();
+	self->vec = map_low(4);
+	self->mem = map_low(3 * PAGES) + PAGES * PAGE;
+	fill(self->mem, PAGES, 1);
+	/* The neighbours make sure that a length is not read from too far. */
+	self->vec[0].base = (uint32_t)(uintptr_t)self->mem;
+	self->vec[0].len = PAGE;
+	self->vec[1].base = (uint32_t)(uintptr_t)self->mem + 2 * PAGE;
+	self->vec[1].len = PAGE;
+}
+
+FIXTURE_TEARDOWN(compat)
+{
+}
+
+/* Both ranges are read as what they are. Mutation: compat-native-vector */
+TEST_F(compat, vector)
+{
+	NEED_SWAP();
+	ASSERT_EQ(2 * PAGE, pmadv32(PIDFD_SELF, self->vec, 2, MADV_PAGEOUT, 0));
+	EXPECT_EQ(1, swapped(self->pid, self->mem, 1));
+	EXPECT_EQ(0, swapped(self->pid, self->mem + PAGE, 1));
+	EXPECT_EQ(1, swapped(self->pid, self->mem + 2 * PAGE, 1));
+	EXPECT_EQ(0, swapped(self->pid, self->mem + 3 * PAGE, 1));
+	EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
+}
+
+/* 1024 elements of 8 bytes, and no more. Mutation: compat-native-vector */
+TEST_F(compat, full_vector)
+{
+	int i;
+
+	for (i = 0; i < 1025; i++)
+		self->vec[i] = self->vec[0];
+	EXPECT_EQ(1024 * PAGE, pmadv32(PIDFD_SELF, self->vec, 1024, MADV_COLD, 0));
+	EXPECT_EQ(-EINVAL, pmadv32(PIDFD_SELF, self->vec, 1025, MADV_COLD, 0));
+	EXPECT_EQ(-EINVAL, pmadv32(PIDFD_SELF, self->vec, ~0U, MADV_COLD, 0));
+}
+
+/* A length with bit 31 is negative here. Mutation: compat-native-vector */
+TEST_F(compat, negative_length)
+{
+	self->vec[1].len = 1U << 31;
+	EXPECT_EQ(-EINVAL, pmadv32(PIDFD_SELF, self->vec, 2, MADV_DONTNEED, 0));
+	EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
+}
+
+/* A vector that ends in nothing. Mutation: compat-native-vector */
+TEST_F(compat, vector_ends_in_nothing)
+{
+	char *end = (char *)self->vec + 4 * PAGE;
+	struct iovec32 *vec = (struct iovec32 *)end - 2;
+
+	ASSERT_EQ(0, munmap(end - PAGE, PAGE));
+	vec = (struct iovec32 *)(end - PAGE) - 2;
+	memcpy(vec, self->vec, 2 * sizeof(*vec));
+	EXPECT_EQ(2 * PAGE, pmadv32(PIDFD_SELF, vec, 2, MADV_COLD, 0));
+	EXPECT_EQ(-EFAULT, pmadv32(PIDFD_SELF, vec, 3, MADV_DONTNEED, 0));
+	EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
+}
+
+/* The order of errors and the names of the caller are those of 64 bits. */
+TEST_F(compat, errors)
+{
+	EXPECT_EQ(-EINVAL, pmadv32(-1, NULL, 1, -1, 1U << 31));
+	EXPECT_EQ(-EFAULT, pmadv32(-1, NULL, 1, -1, 0));
+	EXPECT_EQ(-EBADF, pmadv32(-1, self->vec, 1, -1, 0));
+	EXPECT_EQ(-EINVAL, pmadv32(PIDFD_SELF, self->vec, 1, -1, 0));
+	EXPECT_EQ(PAGE, pmadv32(PIDFD_SELF_PROCESS, self->vec, 1, MADV_COLD, 0));
+	self->vec[0].base++;
+	EXPECT_EQ(-EINVAL, pmadv32(PIDFD_SELF, self->vec, 1, MADV_COLD, 0));
+}
+
+#else
+
+TEST(compat)
+{
+	SKIP(return, "this machine has no 32-bit system call that a 64-bit program can make");
+}
+
+#endif
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The mmap_lock and the TLB: one hold and one flush serve a whole vector, but
+ * who waits for the lock is let in, and who waits for it in this call can be
+ * killed.
+ *
+ * Mutations: lock-no-yield, lock-unkillable, lock-flush-per-range, lock-no-flush,
+ * lock-no-pmd-steps
+ */
+#include <sys/ioctl.h>
+#include <linux/fs.h>
+
+#include "pmadv.h"
+
+#define RANGES		1024
+
+/*
+ * The yield. While the target is being paged out, a thread of its own maps and
+ * unmaps a page. It counts the times that it began to do so when the first page
+ * of the vector was in swap and was done before the last one was: each needed
+ * the lock for writing in the middle of the call.
+ */
+struct churn {
+	char *first;
+	char *last;
+	long rounds;
+	bool ready;
+};
+
+static long job_churn(long arg, long unused __attribute__((unused)))
+{
+	int pagemap = open_proc(getpid(), "pagemap");
+	struct churn *churn = (struct churn *)arg;
+	void *mem;
+
+	run_on(1);
+	__atomic_store_n(&churn->ready, true, __ATOMIC_RELEASE);
+	while (!(read_pagemap(pagemap, churn->first) & PM_SWAP))
+		;
+	for (;;) {
+		mem = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (mem == MAP_FAILED)
+			die("mmap");
+		if (munmap(mem, PAGE))
+			die("munmap");
+		if (read_pagemap(pagemap, churn->last) & PM_SWAP)
+			break;
+		churn->rounds++;
+	}
+	close(pagemap);
+	return churn->rounds;
+}
+
+FIXTURE(yield) {
+	struct agent target;
+	struct churn *churn;
+	struct iovec vec[RANGES];
+	char *mem;
+};
+
+FIXTURE_VARIANT(yield) {
+	int ranges;
+	int pages;
+};
+
+/* Many small ranges, and one that is as large. */
+FIXTURE_VARIANT_ADD(yield, between_ranges) {
+	.ranges = RANGES, .pages = 8,
+};
+
+FIXTURE_VARIANT_ADD(yield, inside_a_range) {
+	.ranges = 1, .pages = RANGES * 8,
+};
+
+FIXTURE_SETUP(yield)
+{
+	size_t pages = variant->ranges * variant->pages;
+	int i;
+
+	self->churn = share(sizeof(*self->churn));
+	self->target = agent_start();
+	self->mem = (char *)ask(&self->target, job_map_filled, pages, 1);
+	for (i = 0; i < variant->ranges; i++) {
+		self->vec[i].iov_base = self->mem + i * variant->pages * PAGE;
+		self->vec[i].iov_len = variant->pages * PAGE;
+	}
+	self->churn->first = self->mem;
+	self->churn->last = self->mem + (pages - 1) * PAGE;
+}
+
+FIXTURE_TEARDOWN(yield)
+{
+	agent_kill(&self->target);
+}
+
+/* The target maps memory while a vector is under way. Mutations: lock-no-yield, lock-no-pmd-steps */
+TEST_F(yield, target_maps)
+{
+	long total = variant->ranges * variant->pages * PAGE;
+
+	NEED_SWAP();
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	agent_begin(&self->target, job_churn, (long)self->churn, 0);
+	ASSERT_TRUE(wait_for(__atomic_load_n(&self->churn->ready, __ATOMIC_ACQUIRE)));
+	ASSERT_EQ(total, pmadv(self->target.pidfd, self->vec, variant->ranges, MADV_PAGEOUT, 0));
+	EXPECT_LE(2, agent_result(&self->target));
+	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, total / PAGE));
+}
+
+/*
+ * The flush. A thread of the target on the second CPU, and nobody else, has to
+ * be told to forget what the vector took from the page tables.
+ */
+FIXTURE(flush) {
+	struct agent target;
+	struct spinner *spinner;
+	struct iovec *vec;
+	char *mem;
+	char *spot;
+};
+
+FIXTURE_SETUP(flush)
+{
+	int i;
+
+	self->vec = share(RANGES * sizeof(*self->vec));
+	self->spinner = share(sizeof(*self->spinner));
+	self->target = agent_start();
+	self->mem = (char *)ask(&self->target, job_map_filled, 2 * RANGES, 1);
+	self->spot = (char *)ask(&self->target, job_map_filled, 1, 1);
+	for (i = 0; i < RANGES; i++) {
+		self->vec[i].iov_base = self->mem + 2 * i * PAGE;
+		self->vec[i].iov_len = PAGE;
+	}
+}
+
+FIXTURE_TEARDOWN(flush)
+{
+	agent_kill(&self->target);
+}
+
+static long job_vector(long vec, long advice)
+{
+	return pmadv(PIDFD_SELF, (void *)vec, RANGES, advice, 0);
+}
+
+/* Interrupts for a call of one range each, to see that they can be counted. */
+static long flushes_one_by_one(FIXTURE_DATA(flush) *self, int calls)
+{
+	long before = tlb_interrupts();
+	int i;
+
+	for (i = 0; i < calls; i++)
+		pmadv_range(self->target.pidfd, self->mem + (2 * i + 1) * PAGE, PAGE, MADV_COLD);
+	return tlb_interrupts() - before;
+}
+
+#define SPIN() do {							\
+	ask(&self->target, job_spin, (long)self->spinner, (long)self->spot); \
+	ASSERT_TRUE(spinner_did(self->spinner, 1));			\
+} while (0)
+
+#define NEED_FLUSHES() do {						\
+	if (nth_cpu(1) < 0)						\
+		SKIP(return, "one CPU only");				\
+	SPIN();								\
+	if (flushes_one_by_one(self, 64) < 32)				\
+		SKIP(return, "TLB flushes are not seen in /proc/interrupts"); \
+} while (0)
+
+/* COLD for 1024 ranges is one flush, not 1024. Mutation: lock-flush-per-range */
+TEST_F(flush, cold_once)
+{
+	long before, flushes;
+
+	NEED_FLUSHES();
+	before = tlb_interrupts();
+	ASSERT_EQ(RANGES * PAGE, pmadv(self->target.pidfd, self->vec, RANGES, MADV_COLD, 0));
+	flushes = tlb_interrupts() - before;
+	EXPECT_LE(1, flushes);
+	EXPECT_GE(RANGES / 64, flushes);
+	EXPECT_EQ(RANGES - 64, young(self->target.pid, self->mem, 2 * RANGES));
+}
+
+/* So are DONTNEED and FREE for a process's own ranges. Mutation: lock-flush-per-range */
+TEST_F(flush, dontneed_once)
+{
+	long before, flushes;
+
+	NEED_FLUSHES();
+
+	before = tlb_interrupts();
+	ASSERT_EQ(RANGES * PAGE, ask(&self->target, job_vector, (long)self->vec, MADV_FREE));
+	flushes = tlb_interrupts() - before;
+	EXPECT_LE(1, flushes);
+	EXPECT_GE(RANGES / 64, flushes);
+
+	before = tlb_interrupts();
+	ASSERT_EQ(RANGES * PAGE, ask(&self->target, job_vector, (long)self->vec, MADV_DONTNEED));
+	flushes = tlb_interrupts() - before;
+	EXPECT_LE(1, flushes);
+	EXPECT_GE(RANGES / 64, flushes);
+	EXPECT_EQ(RANGES, present(self->target.pid, self->mem, 2 * RANGES));
+}
+
+/*
+ * A flush that was put off is done before the call returns. A page that is read
+ * all the time on another CPU becomes young again after COLD, because that CPU
+ * has to look at the page table again. Mutation: lock-no-flush
+ */
+TEST_F(flush, cold_is_seen)
+{
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	SPIN();
+	self->vec[RANGES - 1].iov_base = self->spot;
+	ASSERT_EQ(RANGES * PAGE, pmadv(self->target.pidfd, self->vec, RANGES, MADV_COLD, 0));
+	ASSERT_TRUE(spinner_did(self->spinner, 1000));
+	EXPECT_EQ(1, young(self->target.pid, self->spot, 1));
+}
+
+/*
+ * The same for DONTNEED: after the call no thread reads what was there, nor on a
+ * CPU that read it all the time. Mutation: lock-no-flush
+ */
+TEST_F(flush, discarded_is_not_seen)
+{
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	SPIN();
+	ASSERT_NE(0, self->spinner->seen);
+	self->vec[RANGES / 2].iov_base = self->spot;
+	ASSERT_EQ(RANGES * PAGE, ask(&self->target, job_vector, (long)self->vec, MADV_DONTNEED));
+	ASSERT_TRUE(spinner_did(self->spinner, 1));
+	EXPECT_EQ(0, self->spinner->seen);
+}
+
+/*
+ * The wait. To keep the mmap_lock from others for as long as the test likes, it
+ * takes a file system that is frozen: a write to a mapped file stops in the page
+ * fault, and a fault holds the lock for reading. Then the target wants to map
+ * something, which takes the lock for writing; from now on nobody gets it.
+ */
+FIXTURE(wait) {
+	struct agent target;
+	struct agent caller;
+	struct call *call;
+	struct stuck *stuck;
+	char dir[64];
+	int guard;
+	int fs;
+};
+
+struct stuck {
+	char *page;
+	pid_t fault;
+};
+
+/* The file system thaws when the test is over, however it ends. */
+static int start_guard(int fs)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC))
+		die("pipe2");
+	if (!fork()) {
+		setsid();
+		close(ends[1]);
+		while (read(ends[0], &byte, 1) > 0)
+			;
+		ioctl(fs, FITHAW, 0);
+		_exit(0);
+	}
+	close(ends[0]);
+	return ends[1];
+}
+
+FIXTURE_SETUP(wait)
+{
+	if (!mount_scratch(self->dir, sizeof(self->dir)))
+		SKIP_TEST("no ext4 file system on a loop device");
+	self->fs = open(self->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (self->fs < 0)
+		die("open %s", self->dir);
+	self->guard = start_guard(self->fs);
+	self->call = share(sizeof(*self->call));
+	self->stuck = share(sizeof(*self->stuck));
+}
+
+FIXTURE_TEARDOWN(wait)
+{
+	close(self->guard);
+	close(self->fs);
+	umount_scratch(self->dir);
+}
+
+static void *stuck_fault(void *arg)
+{
+	struct stuck *stuck = arg;
+
+	__atomic_store_n(&stuck->fault, syscall(SYS_gettid), __ATOMIC_RELEASE);
+	*stuck->page = 1;
+	return NULL;
+}
+
+/* Map a page of a file, with the page in memory and not yet written to. */
+static long job_map_file(long path, long arg)
+{
+	struct stuck *stuck = (struct stuck *)arg;
+	int fd = open((char *)path, O_RDWR | O_CREAT, 0600);
+
+	if (fd < 0 || ftruncate(fd, PAGE))
+		die("open %s", (char *)path);
+	stuck->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (stuck->page == MAP_FAILED)
+		die("mmap");
+	(void)*(volatile char *)stuck->page;
+	close(fd);
+	return 0;
+}
+
+static long job_thread(long start, long arg)
+{
+	pthread_t thread;
+
+	return pthread_create(&thread, NULL, (void *(*)(void *))start, (void *)arg);
+}
+
+static bool stuck_in(pid_t pid, const pid_t *tid)
+{
+	return wait_for(__atomic_load_n(tid, __ATOMIC_ACQUIRE) &&
+			thread_state(pid, *tid) == 'D');
+}
+
+/* Who waits for the target's mmap_lock can be killed. Mutation: lock-unkillable */
+TEST_F(wait, killable)
+{
+	char *path = share(PAGE);
+	void *mem;
+
+	snprintf(path, PAGE, "%s/file", self->dir);
+	self->target = agent_start();
+	mem = (void *)ask(&self->target, job_map_filled, 1, 1);
+	ask(&self->target, job_map_file, (long)path, (long)self->stuck);
+	self->call->pidfd = self->target.pidfd;
+	self->call->vec[0].iov_base = mem;
+	self->call->vec[0].iov_len = PAGE;
+	self->call->vlen = 1;
+	self->call->advice = MADV_COLD;
+	self->caller = agent_start();
+	ASSERT_EQ(PAGE, ask(&self->caller, job_call, (long)self->call, 0));
+
+	sync();
+	ASSERT_EQ(0, ioctl(self->fs, FIFREEZE, 0));
+	ask(&self->target, job_thread, (long)stuck_fault, (long)self->stuck);
+	EXPECT_TRUE(stuck_in(self->target.pid, &self->stuck->fault));
+	agent_begin(&self->target, job_map_filled, 1, 1);
+	EXPECT_TRUE(stuck_in(self->target.pid, &self->target.pid));
+
+	agent_begin(&self->caller, job_call, (long)self->call, 0);
+	EXPECT_TRUE(stuck_in(self->caller.pid, &self->caller.pid));
+	kill(self->caller.pid, SIGKILL);
+	EXPECT_TRUE(wait_for(thread_state(self->caller.pid, self->caller.pid) == 'Z'));
+
+	/* The others were waiting all the time. */
+	EXPECT_EQ('D', thread_state(self->target.pid, self->stuck->fault));
+	EXPECT_EQ(0, ioctl(self->fs, FITHAW, 0));
+	agent_kill(&self->caller);
+	agent_kill(&self->target);
+}
+
+TEST_HARNESS_MAIN

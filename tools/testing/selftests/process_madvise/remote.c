@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whose memory process_madvise(2) advises: the names of the caller itself, what
+ * counts as the caller itself, and processes that are about to end.
+ *
+ * Mutations: remote-self-cap, remote-self-sentinels, remote-leader,
+ * remote-target-gone, remote-clone-vm
+ */
+#include <dirent.h>
+
+#include "pmadv.h"
+
+#define PAGES		8
+
+static long job_advise(long mem, long pidfd)
+{
+	return pmadv_range(pidfd, (void *)mem, PAGES * PAGE, MADV_DONTNEED);
+}
+
+static long job_self_cold(long mem, long pidfd)
+{
+	return pmadv_range(pidfd, (void *)mem, PAGES * PAGE, MADV_COLD);
+}
+
+FIXTURE(self) {
+	struct agent agent;
+	void *mem;
+};
+
+/* An agent without any privilege advises itself. */
+FIXTURE_SETUP(self)
+{
+	self->agent = agent_start();
+	self->mem = (void *)ask(&self->agent, job_map_filled, PAGES, 1);
+	ask(&self->agent, job_keep_caps, 0, 0);
+}
+
+FIXTURE_TEARDOWN(self)
+{
+	agent_kill(&self->agent);
+}
+
+#define ADVISE(job, pidfd) ask(&self->agent, job, (long)self->mem, pidfd)
+
+/* PIDFD_SELF is the caller; an advice needs no capability. Mutation: remote-self-cap */
+TEST_F(self, sentinel)
+{
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_self_cold, PIDFD_SELF));
+	EXPECT_EQ(0, young(self->agent.pid, self->mem, PAGES));
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_advise, PIDFD_SELF));
+	EXPECT_EQ(0, present(self->agent.pid, self->mem, PAGES));
+}
+
+/* PIDFD_SELF_PROCESS is the caller as well. Mutation: remote-self-sentinels */
+TEST_F(self, sentinel_process)
+{
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_self_cold, PIDFD_SELF_PROCESS));
+	EXPECT_EQ(0, young(self->agent.pid, self->mem, PAGES));
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_advise, PIDFD_SELF_PROCESS));
+	EXPECT_EQ(0, present(self->agent.pid, self->mem, PAGES));
+}
+
+/* The numbers are those of mainline. Mutation: remote-self-sentinels */
+TEST_F(self, sentinel_numbers)
+{
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_self_cold, -10000));
+	EXPECT_EQ(PIDFD_SELF_THREAD, -10000);
+	EXPECT_EQ(PIDFD_SELF, PIDFD_SELF_THREAD);
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_advise, -10001));
+	EXPECT_EQ(PIDFD_SELF_THREAD_GROUP, -10001);
+	EXPECT_EQ(PIDFD_SELF_PROCESS, PIDFD_SELF_THREAD_GROUP);
+}
+
+static long job_own_pidfd(long mem, long advice)
+{
+	int pidfd = pidfd_open(getpid());
+	long ret = pmadv_range(pidfd, (void *)mem, PAGES * PAGE, advice);
+
+	close(pidfd);
+	return ret;
+}
+
+/* A pidfd of one's own is no other process. Mutation: remote-self-cap */
+TEST_F(self, own_pidfd)
+{
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_own_pidfd, MADV_COLD));
+	EXPECT_EQ(0, young(self->agent.pid, self->mem, PAGES));
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_own_pidfd, MADV_DONTNEED));
+	EXPECT_EQ(0, present(self->agent.pid, self->mem, PAGES));
+}
+
+struct thread_call {
+	void *mem;
+	int pidfd;
+	long ret;
+};
+
+static void *advise_in_thread(void *arg)
+{
+	struct thread_call *call = arg;
+
+	call->ret = job_advise((long)call->mem, call->pidfd);
+	return NULL;
+}
+
+static long job_advise_in_thread(long mem, long pidfd)
+{
+	struct thread_call call = { (void *)mem, pidfd, 0 };
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, advise_in_thread, &call))
+		die("pthread_create");
+	pthread_join(thread, NULL);
+	return call.ret;
+}
+
+/* Both names mean the caller's memory in every thread. Mutation: remote-self-sentinels */
+TEST_F(self, sentinel_in_thread)
+{
+	ASSERT_EQ(PAGES * PAGE, ADVISE(job_advise_in_thread, PIDFD_SELF_THREAD));
+	EXPECT_EQ(0, present(self->agent.pid, self->mem, PAGES));
+	EXPECT_EQ(PAGES * PAGE, ADVISE(job_advise_in_thread, PIDFD_SELF_THREAD_GROUP));
+}
+
+/*
+ * A thread that goes on when the main thread has ended, and reports through
+ * memory from share().
+ */
+struct orphan {
+	void *mem;
+	long by_thread;
+	long by_group;
+	bool ready;
+	bool go;
+	bool done;
+};
+
+static void *orphan_main(void *arg)
+{
+	struct orphan *orphan = arg;
+
+	orphan->mem = map_filled(PAGES, 1);
+	__atomic_store_n(&orphan->ready, true, __ATOMIC_RELEASE);
+	if (!wait_for(__atomic_load_n(&orphan->go, __ATOMIC_ACQUIRE)))
+		die("the test does not go on");
+	orphan->by_thread = job_self_cold((long)orphan->mem, PIDFD_SELF_THREAD);
+	orphan->by_group = job_advise((long)orphan->mem, PIDFD_SELF_THREAD_GROUP);
+	__atomic_store_n(&orphan->done, true, __ATOMIC_RELEASE);
+	pause();
+	return NULL;
+}
+
+static long job_orphan(long orphan, long unused __attribute__((unused)))
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, orphan_main, (void *)orphan))
+		die("pthread_create");
+	/* Only this thread. */
+	syscall(SYS_exit, 0);
+	return 0;
+}
+
+FIXTURE(leader) {
+	struct agent agent;
+	struct orphan *orphan;
+};
+
+FIXTURE_SETUP(leader)
+{
+	self->orphan = share(sizeof(*self->orphan));
+	self->agent = agent_start();
+	agent_begin(&self->agent, job_orphan, (long)self->orphan, 0);
+	ASSERT_TRUE(wait_for(__atomic_load_n(&self->orphan->ready, __ATOMIC_ACQUIRE)));
+	ASSERT_TRUE(wait_for(thread_state(self->agent.pid, self->agent.pid) == 'Z'));
+}
+
+FIXTURE_TEARDOWN(leader)
+{
+	agent_kill(&self->agent);
+}
+
+/*
+ * A process lives as long as one of its threads, and is advised although its
+ * main thread has ended. Mutation: remote-leader
+ */
+TEST_F(leader, dead_others_live)
+{
+	void *mem = self->orphan->mem;
+	struct dirent *entry;
+	char path[64];
+	long count = 0;
+	pid_t pid;
+	DIR *dir;
+
+	NEED_SWAP();
+	ASSERT_EQ(PAGES * PAGE, pmadv_range(self->agent.pidfd, mem, PAGES * PAGE, MADV_COLD));
+	ASSERT_EQ(PAGES * PAGE, pmadv_range(self->agent.pidfd, mem, PAGES * PAGE, MADV_PAGEOUT));
+
+	/* The dead thread shows no memory any more, the other one does. */
+	snprintf(path, sizeof(path), "/proc/%d/task", self->agent.pid);
+	dir = opendir(path);
+	ASSERT_NE(NULL, dir);
+	while ((entry = readdir(dir))) {
+		pid = atoi(entry->d_name);
+		if (pid > 0 && pid != self->agent.pid)
+			count += swapped(pid, mem, PAGES);
+	}
+	closedir(dir);
+	EXPECT_EQ(PAGES, count);
+}
+
+/* So are both names of the caller. Mutation: remote-self-sentinels */
+TEST_F(leader, dead_advises_itself)
+{
+	__atomic_store_n(&self->orphan->go, true, __ATOMIC_RELEASE);
+	ASSERT_TRUE(wait_for(__atomic_load_n(&self->orphan->done, __ATOMIC_ACQUIRE)));
+	EXPECT_EQ(PAGES * PAGE, self->orphan->by_thread);
+	EXPECT_EQ(PAGES * PAGE, self->orphan->by_group);
+}
+
+/*
+ * A process that shares the memory, like the child of vfork(2), is not another:
+ * all advices and no capability. Mutation: remote-clone-vm
+ */
+static char clone_stack[65536] __attribute__((aligned(16)));
+static int clone_pidfd;
+static void *clone_mem;
+static long clone_ret[2];
+
+static int clone_main(void *unused __attribute__((unused)))
+{
+	keep_caps(0);
+	clone_ret[0] = pmadv_range(clone_pidfd, clone_mem, PAGES * PAGE, MADV_COLD);
+	clone_ret[1] = pmadv_range(clone_pidfd, clone_mem, PAGES * PAGE, MADV_DONTNEED);
+	return 0;
+}
+
+TEST(shared_memory_is_self)
+{
+	int status;
+	pid_t pid;
+
+	run_on(0);
+	clone_mem = map_filled(PAGES, 1);
+	clone_pidfd = pidfd_open(getpid());
+	ASSERT_GE(clone_pidfd, 0);
+	pid = clone(clone_main, clone_stack + sizeof(clone_stack), CLONE_VM | SIGCHLD, NULL);
+	ASSERT_GT(pid, 0);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_EQ(0, status);
+	EXPECT_EQ(PAGES * PAGE, clone_ret[0]);
+	EXPECT_EQ(PAGES * PAGE, clone_ret[1]);
+	EXPECT_EQ(0, present(getpid(), clone_mem, PAGES));
+}
+
+/*
+ * Long calls: 1024 ranges of 8 pages. A helper process on another CPU waits
+ * until the first range is in swap and then kills somebody.
+ */
+#define LONG_RANGES	1024
+#define LONG_RANGE	8
+#define LONG_PAGES	(LONG_RANGES * LONG_RANGE)
+#define ATTEMPTS	8
+
+FIXTURE(dying) {
+	struct agent target;
+	struct agent caller;
+	struct agent killer;
+	struct call *call;
+	char *mem;
+	int pagemap;
+};
+
+static void dying_start(FIXTURE_DATA(dying) *self)
+{
+	int i;
+
+	self->target = agent_start();
+	self->mem = (char *)ask(&self->target, job_map_filled, LONG_PAGES, 1);
+	self->pagemap = open_proc(self->target.pid, "pagemap");
+	self->call->pidfd = self->target.pidfd;
+	self->call->advice = MADV_PAGEOUT;
+	self->call->vlen = LONG_RANGES;
+	for (i = 0; i < LONG_RANGES; i++) {
+		self->call->vec[i].iov_base = self->mem + i * LONG_RANGE * PAGE;
+		self->call->vec[i].iov_len = LONG_RANGE * PAGE;
+	}
+	self->caller = agent_start();
+	self->killer = agent_start();
+}
+
+static void dying_stop(FIXTURE_DATA(dying) *self)
+{
+	agent_kill(&self->killer);
+	agent_kill(&self->caller);
+	agent_kill(&self->target);
+	close(self->pagemap);
+}
+
+FIXTURE_SETUP(dying)
+{
+	self->call = share(sizeof(*self->call));
+	dying_start(self);
+}
+
+FIXTURE_TEARDOWN(dying)
+{
+	dying_stop(self);
+}
+
+static long job_kill(long pid, long arg)
+{
+	FIXTURE_DATA(dying) *self = (void *)arg;
+	double end = now() + PATIENCE;
+
+	run_on(1);
+	while (!(read_pagemap(self->pagemap, self->mem) & PM_SWAP)) {
+		if (now() > end)
+			return -ETIME;
+	}
+	return kill(pid, SIGKILL);
+}
+
+/* The killer is a copy of this process: hand it the fixture as it was then. */
+#define KILL(who) agent_begin(&self->killer, job_kill, (who).pid, (long)self)
+
+/*
+ * When the target ends, so does the call, and says how many bytes it did: a
+ * number of whole ranges. After that there is no such process.
+ * Mutation: remote-target-gone
+ */
+TEST_F(dying, target_killed)
+{
+	bool ended = false;
+	long ret = 0;
+	int i;
+
+	NEED_SWAP();
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	/* The call may have been faster than the killer: try again then. */
+	for (i = 0; i < ATTEMPTS && !ended; i++) {
+		if (i) {
+			dying_stop(self);
+			dying_start(self);
+		}
+		KILL(self->target);
+		ret = ask(&self->caller, job_call, (long)self->call, 0);
+		ASSERT_EQ(0, agent_result(&self->killer));
+		ended = ret < LONG_PAGES * (long)PAGE;
+	}
+	ASSERT_TRUE(ended);
+	EXPECT_LT(0, ret);
+	EXPECT_EQ(0, ret % (LONG_RANGE * PAGE));
+	EXPECT_EQ(-ESRCH, ask(&self->caller, job_call, (long)self->call, 0));
+}
+
+/*
+ * When the caller is killed the call ends long before its vector does.
+ * Mutation: remote-caller-killed
+ */
+TEST_F(dying, caller_killed)
+{
+	bool ended = false;
+	int i;
+
+	NEED_SWAP();
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	for (i = 0; i < ATTEMPTS && !ended; i++) {
+		if (i) {
+			dying_stop(self);
+			dying_start(self);
+		}
+		KILL(self->caller);
+		agent_begin(&self->caller, job_call, (long)self->call, 0);
+		ASSERT_EQ(0, agent_result(&self->killer));
+		ASSERT_TRUE(wait_for(thread_state(self->caller.pid, self->caller.pid) == 'Z'));
+		ended = !swapped(self->target.pid,
+				 self->mem + (LONG_PAGES - LONG_RANGE) * PAGE, LONG_RANGE);
+	}
+	EXPECT_TRUE(ended);
+	EXPECT_LT(0, swapped(self->target.pid, self->mem, LONG_RANGE));
+	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, LONG_PAGES));
+}
+
+TEST_HARNESS_MAIN
