@@ -3,8 +3,9 @@
 import os
 import re
 import subprocess
+from pathlib import Path
 
-from accord import BASE, BUILD, TOP, Failure, replace, run
+from accord import BASE, BUILD, TOP, Failure, overlay, replace, run, series
 
 HARNESS = TOP / "harness"
 END = "accord: tests done"
@@ -60,6 +61,25 @@ def counts(text):
     return None
 
 
+def own_functions(image):
+    """Write the names of our functions: all in our files, and of the base's those that hooks change."""
+    out, tree = Path(image).resolve().parents[3], BUILD / "linux-5.10"
+    ours = [path for name in overlay() if name.endswith(".c") and (path := (out / name).with_suffix(".o")).is_file()]
+    if not ours:
+        raise Failure(f"no object of ours beside {image}: which kernel is this?")
+    names = set(re.findall(r" [tTwW] ([A-Za-z_]\w*)", run("nm", "--defined-only", *ours)))
+    for name in {name for patch in series() for name in patch.files if name.endswith(".c")}:
+        first = next(patch.name for patch in series() if name in patch.files)
+        # quilt keeps the file as it was before its first hook; git names the function of a change.
+        before = tree / ".pc" / first / name
+        changes = subprocess.run(["git", "diff", "--no-index", "-U0", before, tree / name], stdout=subprocess.PIPE, text=True).stdout
+        names |= set(re.findall(r"^@@ .* @@ .*?(\w+)\s*\(", changes, re.M))
+        names |= set(re.findall(r"^\+(?:[a-z]\w*[ *]+)+(\w+)\([^;]*$", changes, re.M))
+    listed = out / ".accord-functions"
+    replace(listed, "".join(f"{name}\n" for name in sorted(names)))
+    return listed
+
+
 def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=None, append="", quiet=False):
     """Run COLLECTION:PROGRAM tests of an installed kselftest; print them as they end, return the counts."""
     place.mkdir(parents=True, exist_ok=True)
@@ -84,7 +104,8 @@ def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=Non
     found = counts("".join(said)) or [0, 1, 0]
     if tap.returncode and not found[1]:
         found[1] = 1
-    splat = subprocess.run([HARNESS / "splat", "--complete", "accord: powering off", place / "console.log"],
+    races = ["--races-of", own_functions(image)] if config == "race" else []
+    splat = subprocess.run([HARNESS / "splat", *races, "--complete", "accord: powering off", place / "console.log"],
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     if splat.returncode:
         found[1] += 1

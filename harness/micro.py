@@ -22,10 +22,14 @@ def lay_out(*words):
     return Path(laid.stdout.split("\n")[-2])
 
 
-def touched(patch):
+def names(data):
     """The files that a patch names on either side: what it changes, takes away or (never) creates."""
-    text = patch.data.decode(errors="replace")
-    return sorted(set(re.findall(r"^--- a/(\S+)", text, re.M)) | set(patch.files))
+    return sorted(set(re.findall(r"^(?:--- a|\+\+\+ b)/(\S+)", data.decode(errors="replace"), re.M)))
+
+
+def touched(patch):
+    """The files that a patch of the series names."""
+    return names(patch.data)
 
 
 def copy(tree, folder, names):

@@ -113,6 +113,19 @@ checks.check("no such log: usage", expect(got, 2, output), output)
 got, output = run("splat")
 checks.check("no log: usage", expect(got, 2, output), output)
 
+# Data races of others.
+for names, status in (("example_write other", 1), ("example_read", 1), ("other", 0), ("example", 0)):
+    with tempfile.NamedTemporaryFile("w") as listed:
+        listed.write(names)
+        listed.flush()
+        got, output = run("splat", "--races-of", listed.name, log("kcsan"))
+        checks.check(f"races of {names}: {'found' if status else 'passed over'}",
+                     expect(got, status, output, ["KCSAN" if status else "passed over 1"]), output)
+        got, output = run("splat", "--races-of", listed.name, log("kasan"))
+        checks.check(f"races of {names}: another splat counts", expect(got, 1, output, ["KASAN"]), output)
+got, output = run("splat", "--races-of", "/dev/null", log("kcsan"))
+checks.check("an empty list of functions: refused", expect(got, 2, output), output)
+
 # A report is bounded.
 with tempfile.NamedTemporaryFile("w", suffix=".log") as long:
     long.write("[    1.000000] BUG: KASAN: wild-access in f+0x1/0x2\n"
