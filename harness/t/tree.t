@@ -145,6 +145,18 @@ def main():
         edited.write_text("alpha\nBETA\ngamma\n")
         fake.tree()
 
+        by_hand = {**os.environ, "QUILT_PATCHES": str(fake.top / "base/linux-5.10/patches")}
+        for words in (["pop"], ["edit", "kernel/a.c"], ["refresh", "-p", "ab", "--no-timestamps", "--no-index"],
+                      ["new", "demo/c.patch"], ["edit", "Kconfig"], ["refresh", "-p", "ab", "--no-timestamps", "--no-index"]):
+            subprocess.run(["quilt", "--quiltrc", "-", *words], cwd=tree, env={**by_hand, "EDITOR": "sed -i $a\\\\6"},
+                           stdout=subprocess.DEVNULL, check=True)
+        status, said = fake.tree()
+        wrong = [] if status == 0 and fake.text("kernel/a.c").endswith("five\n6\n") else ["a.c"]
+        wrong += [] if fake.text("Kconfig") == "\n6\n" and fake.text("kernel/b.c") == "alpha\nBETA\ngamma\n" else ["b.c, Kconfig"]
+        checks.check("goes on where quilt was used by hand: a hook edited, a patch made", wrong, said)
+        fake.series({"demo/a.patch": A, "demo/b.patch": B})
+        fake.tree()
+
         fake.series({"demo/a.patch": A, "demo/b.patch": B.replace("-beta", "-delta")})
         status, said = fake.tree()
         checks.check("a patch that does not apply: which, where, how to refresh",

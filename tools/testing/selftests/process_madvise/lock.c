@@ -7,7 +7,9 @@
  * Mutations: lock-no-yield, lock-unkillable, lock-flush-per-range, lock-no-flush,
  * lock-no-pmd-steps
  */
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <linux/fs.h>
 
 #include "pmadv.h"
@@ -65,11 +67,11 @@ FIXTURE_VARIANT(yield) {
 
 /* Many small ranges, and one that is as large. */
 FIXTURE_VARIANT_ADD(yield, between_ranges) {
-	.ranges = RANGES, .pages = 8,
+	.ranges = RANGES, .pages = 4,
 };
 
 FIXTURE_VARIANT_ADD(yield, inside_a_range) {
-	.ranges = 1, .pages = RANGES * 8,
+	.ranges = 1, .pages = RANGES * 4,
 };
 
 FIXTURE_SETUP(yield)
@@ -369,6 +371,136 @@ TEST_F(wait, killable)
 	EXPECT_EQ(0, ioctl(self->fs, FITHAW, 0));
 	agent_kill(&self->caller);
 	agent_kill(&self->target);
+}
+
+/*
+ * The processor. A rival of higher priority on the caller's CPU, who is woken
+ * from another one all the time, gets it while the advice is at work and not
+ * only when the call is over: within one call the caller is interrupted often.
+ */
+struct rivalry {
+	int wakeups;		/* eventfd */
+	unsigned long runs;
+	bool no_priority;
+	bool stop;
+};
+
+static void *rival_main(void *arg)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	struct rivalry *rivalry = arg;
+	uint64_t count;
+
+	run_on(0);
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		rivalry->no_priority = true;
+	do {
+		__atomic_add_fetch(&rivalry->runs, 1, __ATOMIC_RELEASE);
+		if (read(rivalry->wakeups, &count, sizeof(count)) != sizeof(count))
+			break;
+	} while (!__atomic_load_n(&rivalry->stop, __ATOMIC_ACQUIRE));
+	return NULL;
+}
+
+static void *waker_main(void *arg)
+{
+	struct rivalry *rivalry = arg;
+	unsigned long runs;
+	uint64_t one = 1;
+	double pause;
+
+	run_on(1);
+	while (!__atomic_load_n(&rivalry->stop, __ATOMIC_ACQUIRE)) {
+		runs = __atomic_load_n(&rivalry->runs, __ATOMIC_ACQUIRE);
+		if (write(rivalry->wakeups, &one, sizeof(one)) != sizeof(one))
+			break;
+		while (__atomic_load_n(&rivalry->runs, __ATOMIC_ACQUIRE) == runs &&
+		       !__atomic_load_n(&rivalry->stop, __ATOMIC_ACQUIRE))
+			;
+		/* The caller needs some time for itself. */
+		pause = now() + 20e-6;
+		while (now() < pause)
+			;
+	}
+	return NULL;
+}
+
+static long interruptions(void)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_THREAD, &usage))
+		die("getrusage");
+	return usage.ru_nivcsw;
+}
+
+/* The most interruptions of one call, or enough. */
+static long most_interruptions(char *mem, size_t len, long enough)
+{
+	struct rivalry rivalry = { .wakeups = eventfd(0, 0) };
+	pthread_t rival, waker;
+	long before, most = 0;
+	uint64_t one = 1;
+	double end;
+
+	if (rivalry.wakeups < 0 || pthread_create(&rival, NULL, rival_main, &rivalry) ||
+	    pthread_create(&waker, NULL, waker_main, &rivalry))
+		die("no rival");
+	for (end = now() + PATIENCE / 6; most < enough && now() < end;) {
+		before = interruptions();
+		if (pmadv_range(PIDFD_SELF, mem, len, MADV_COLD) != (long)len)
+			die("pmadv");
+		before = interruptions() - before;
+		most = before > most ? before : most;
+	}
+	__atomic_store_n(&rivalry.stop, true, __ATOMIC_RELEASE);
+	if (write(rivalry.wakeups, &one, sizeof(one)) != sizeof(one))
+		die("write");
+	pthread_join(waker, NULL);
+	pthread_join(rival, NULL);
+	close(rivalry.wakeups);
+	return rivalry.no_priority ? -1 : most;
+}
+
+#define OFTEN	8
+
+/* Within the pages of one page table. Mutation: lock-ptl-held */
+TEST(resched_small_pages)
+{
+	char *mem;
+	long most;
+
+	run_on(0);
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	/* One page table, and no border inside of it. */
+	mem = map_huge(1);
+	ASSERT_EQ(0, madvise(mem, HUGE, MADV_NOHUGEPAGE));
+	ASSERT_EQ(0, madvise(mem, HUGE, MADV_DONTNEED));
+	fill(mem, SUB, 1);
+	most = most_interruptions(mem, HUGE, OFTEN);
+	if (most < 0)
+		SKIP(return, "no real-time priority");
+	EXPECT_LE(OFTEN, most);
+}
+
+/* Between huge pages. Mutation: hook huge-resched */
+TEST(resched_huge_pages)
+{
+	const int n = 64;
+	char *mem;
+	long most;
+
+	run_on(0);
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	mem = map_huge(n);
+	if (huge_mapped(getpid(), mem, n) != n)
+		SKIP(return, "no huge pages");
+	most = most_interruptions(mem, n * HUGE, OFTEN);
+	if (most < 0)
+		SKIP(return, "no real-time priority");
+	EXPECT_LE(OFTEN, most);
 }
 
 TEST_HARNESS_MAIN

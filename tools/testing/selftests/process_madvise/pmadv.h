@@ -161,12 +161,18 @@ struct job {
 	long b;
 };
 
+/* To be the first thing that a child does. */
+static inline void die_with_parent(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+		_exit(1);
+}
+
 static inline void agent_main(int sock)
 {
 	struct job job;
 	long result;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (read(sock, &job, sizeof(job)) == sizeof(job)) {
 		result = job.run(job.a, job.b);
 		if (write(sock, &result, sizeof(result)) != sizeof(result))
@@ -177,6 +183,7 @@ static inline void agent_main(int sock)
 
 static inline struct agent agent_start(void)
 {
+	pid_t parent = getpid();
 	struct agent agent;
 	int pair[2];
 
@@ -187,6 +194,7 @@ static inline struct agent agent_start(void)
 	if (agent.pid < 0)
 		die("fork");
 	if (!agent.pid) {
+		die_with_parent(parent);
 		close(pair[0]);
 		agent_main(pair[1]);
 	}
@@ -329,14 +337,24 @@ static inline long job_become(long uid, long mask)
  * Memory and what the kernel does with it
  */
 
-/* Content that differs in every page and does not shrink to nothing in swap. */
+/*
+ * Content that differs in every page: a word in each 512 bytes, so that the
+ * page is not one that swap keeps as a number.
+ */
+#define WORDS	(512 / sizeof(uint64_t))
+
+static inline uint64_t word_of(uint64_t seed, size_t i)
+{
+	return (seed + i) * 0x9e3779b97f4a7c15ULL;
+}
+
 static inline void fill(void *mem, size_t pages, uint64_t seed)
 {
 	uint64_t *word = mem;
 	size_t i;
 
-	for (i = 0; i < pages * PAGE / sizeof(*word); i++)
-		word[i] = (seed + i) * 0x9e3779b97f4a7c15ULL;
+	for (i = 0; i < pages * PAGE / sizeof(*word); i += WORDS)
+		word[i] = word_of(seed, i);
 }
 
 /* How many pages do not hold what fill() wrote. */
@@ -347,8 +365,8 @@ static inline long wrong(const void *mem, size_t pages, uint64_t seed)
 	long bad = 0;
 
 	for (i = 0; i < pages; i++) {
-		for (j = i * n; j < (i + 1) * n; j++) {
-			if (word[j] != (seed + j) * 0x9e3779b97f4a7c15ULL)
+		for (j = i * n; j < (i + 1) * n; j += WORDS) {
+			if (word[j] != word_of(seed, j))
 				break;
 		}
 		bad += j < (i + 1) * n;
@@ -392,6 +410,15 @@ static inline void *map_filled(size_t pages, uint64_t seed)
 static inline long job_map_filled(long pages, long seed)
 {
 	return (long)map_filled(pages, seed);
+}
+
+/* Memory that is shared by kind, although nobody else has it mapped. */
+static inline long job_map_shared(long pages, long seed)
+{
+	void *mem = map_pages(pages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+
+	fill(mem, pages, seed);
+	return (long)mem;
 }
 
 /* Wrong pages of what map_filled() gave, which reads all of them. */
@@ -498,55 +525,55 @@ static inline long pages_flagged(pid_t pid, const void *mem, size_t pages,
 	return count;
 }
 
-/*
- * A value in kB of /proc/PID/smaps, summed up over the VMAs that lie in the
- * range. With NULL for the sum: 1 if a VMA in the range has the two letters of
- * @name among its VmFlags.
- */
-static inline long smaps(pid_t pid, const void *mem, size_t pages,
-			 const char *name, bool flag)
+/* A value in kB of /proc/PID/smaps, summed up over the VMAs in the range. */
+static inline long smaps_kb(pid_t pid, const void *mem, size_t pages,
+			    const char *name)
 {
 	unsigned long lo = (unsigned long)mem, hi = lo + pages * PAGE, from, to;
-	char path[64], line[512], key[64], *value;
+	char path[64], line[512], key[64];
 	bool inside = false;
 	long sum = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
-	snprintf(key, sizeof(key), "%s:", flag ? "VmFlags" : name);
+	snprintf(key, sizeof(key), "%s:", name);
 	file = fopen(path, "r");
 	if (!file)
 		die("open %s", path);
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%lx-%lx ", &from, &to) == 2) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
 			inside = from >= lo && to <= hi;
-			continue;
-		}
-		if (!inside || strncmp(line, key, strlen(key)))
-			continue;
-		value = line + strlen(key);
-		if (!flag) {
-			sum += strtol(value, NULL, 10);
-		} else {
-			snprintf(key, sizeof(key), " %s ", name);
-			sum = !!strstr(value, key);
-			break;
-		}
+		else if (inside && !strncmp(line, key, strlen(key)))
+			sum += strtol(line + strlen(key), NULL, 10);
 	}
 	fclose(file);
 	return sum;
 }
 
-static inline long smaps_kb(pid_t pid, const void *mem, size_t pages,
-			    const char *name)
+/* How many pages are in VMAs with these two letters among their VmFlags. */
+static inline long pages_marked(pid_t pid, const void *mem, size_t pages,
+				const char *letters)
 {
-	return smaps(pid, mem, pages, name, false);
-}
+	unsigned long lo = (unsigned long)mem, hi = lo + pages * PAGE;
+	unsigned long start, end, from = 0, to = 0, sum = 0;
+	char path[64], line[512], key[8];
+	FILE *file;
 
-static inline bool vma_flag(pid_t pid, const void *mem, size_t pages,
-			    const char *letters)
-{
-	return smaps(pid, mem, pages, letters, true);
+	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
+	snprintf(key, sizeof(key), " %s ", letters);
+	file = fopen(path, "r");
+	if (!file)
+		die("open %s", path);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2) {
+			from = start < lo ? lo : start;
+			to = end > hi ? hi : end;
+		} else if (from < to && !strncmp(line, "VmFlags:", 8) && strstr(line, key)) {
+			sum += (to - from) / PAGE;
+		}
+	}
+	fclose(file);
+	return sum;
 }
 
 /* Pages that were used since they were last made old. */
@@ -578,6 +605,57 @@ static inline long read_number(const char *path)
 		fclose(file);
 	}
 	return number;
+}
+
+/* Transparent huge pages */
+
+#define SUB		512	/* pages in a huge page */
+
+/* Filled memory in huge pages; a VMA of its own. */
+static inline char *map_huge(size_t huge)
+{
+	char *mem;
+
+	/* What ran before may have left the memory in pieces. */
+	write_file("/proc/sys/vm/compact_memory", "1");
+	mem = mmap(NULL, (huge + 2) * HUGE, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (mem == MAP_FAILED)
+		die("mmap");
+	mem = (char *)(((uintptr_t)mem + 2 * HUGE - 1) & -HUGE);
+	if (mprotect(mem, huge * HUGE, PROT_READ | PROT_WRITE))
+		die("mprotect");
+	madvise(mem, huge * HUGE, MADV_HUGEPAGE);
+	fill(mem, huge * SUB, 1);
+	return mem;
+}
+
+static inline long job_map_huge(long huge, long unused __attribute__((unused)))
+{
+	return (long)map_huge(huge);
+}
+
+/* How many of the pages are huge and mapped so. */
+static inline long huge_mapped(pid_t pid, const void *mem, size_t huge)
+{
+	return smaps_kb(pid, mem, huge * SUB, "AnonHugePages") / 2048;
+}
+
+/* A counter of /proc/vmstat. */
+static inline long vmstat(const char *name)
+{
+	FILE *file = fopen("/proc/vmstat", "r");
+	long number, found = -1;
+	char key[64];
+
+	if (!file)
+		die("open /proc/vmstat");
+	while (found < 0 && fscanf(file, "%63s %ld", key, &number) == 2) {
+		if (!strcmp(key, name))
+			found = number;
+	}
+	fclose(file);
+	return found;
 }
 
 static inline bool have_swap(void)

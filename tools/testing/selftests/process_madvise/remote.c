@@ -272,20 +272,27 @@ FIXTURE(dying) {
 	int pagemap;
 };
 
-static void dying_start(FIXTURE_DATA(dying) *self)
+/* Ranges of the target's memory, as large as the whole or many small ones. */
+static void set_ranges(struct call *call, char *mem, int ranges)
 {
+	size_t len = LONG_PAGES / ranges * PAGE;
 	int i;
 
+	call->vlen = ranges;
+	for (i = 0; i < ranges; i++) {
+		call->vec[i].iov_base = mem + i * len;
+		call->vec[i].iov_len = len;
+	}
+}
+
+static void dying_start(FIXTURE_DATA(dying) *self)
+{
 	self->target = agent_start();
 	self->mem = (char *)ask(&self->target, job_map_filled, LONG_PAGES, 1);
 	self->pagemap = open_proc(self->target.pid, "pagemap");
 	self->call->pidfd = self->target.pidfd;
 	self->call->advice = MADV_PAGEOUT;
-	self->call->vlen = LONG_RANGES;
-	for (i = 0; i < LONG_RANGES; i++) {
-		self->call->vec[i].iov_base = self->mem + i * LONG_RANGE * PAGE;
-		self->call->vec[i].iov_len = LONG_RANGE * PAGE;
-	}
+	set_ranges(self->call, self->mem, LONG_RANGES);
 	self->caller = agent_start();
 	self->killer = agent_start();
 }
@@ -382,6 +389,82 @@ TEST_F(dying, caller_killed)
 	}
 	EXPECT_TRUE(ended);
 	EXPECT_LT(0, swapped(self->target.pid, self->mem, LONG_RANGE));
+	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, LONG_PAGES));
+}
+
+/*
+ * The same for reading from swap, which is one long step for a whole VMA. Here
+ * the killer waits until some pages have been read.
+ * Mutation: remote-killed-reading
+ */
+FIXTURE(reading) {
+	struct agent target;
+	struct call *call;
+	char *mem;
+};
+
+FIXTURE_VARIANT(reading) {
+	job_t map;
+};
+
+FIXTURE_VARIANT_ADD(reading, private) {
+	.map = job_map_filled,
+};
+
+FIXTURE_VARIANT_ADD(reading, shared) {
+	.map = job_map_shared,
+};
+
+FIXTURE_SETUP(reading)
+{
+	self->call = share(sizeof(*self->call));
+	self->target = agent_start();
+	self->mem = (char *)ask(&self->target, variant->map, LONG_PAGES, 1);
+	self->call->pidfd = self->target.pidfd;
+	self->call->advice = MADV_WILLNEED;
+	set_ranges(self->call, self->mem, 1);
+}
+
+FIXTURE_TEARDOWN(reading)
+{
+	agent_kill(&self->target);
+}
+
+static long job_kill_reader(long pid, long reads)
+{
+	double end = now() + PATIENCE;
+
+	run_on(1);
+	while (vmstat("pswpin") < reads) {
+		if (now() > end)
+			return -ETIME;
+	}
+	return kill(pid, SIGKILL);
+}
+
+TEST_F(reading, caller_killed)
+{
+	struct agent caller, killer;
+	bool ended = false;
+	int i;
+
+	NEED_SWAP();
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	for (i = 0; i < ATTEMPTS && !ended; i++) {
+		ASSERT_EQ(LONG_PAGES * PAGE,
+			  pmadv_range(self->target.pidfd, self->mem, LONG_PAGES * PAGE, MADV_PAGEOUT));
+		caller = agent_start();
+		killer = agent_start();
+		agent_begin(&killer, job_kill_reader, caller.pid, vmstat("pswpin") + 16);
+		agent_begin(&caller, job_call, (long)self->call, 0);
+		ASSERT_EQ(0, agent_result(&killer));
+		ASSERT_TRUE(wait_for(thread_state(caller.pid, caller.pid) == 'Z'));
+		agent_kill(&caller);
+		agent_kill(&killer);
+		ended = ask(&self->target, job_in_core, (long)self->mem, LONG_PAGES) < LONG_PAGES;
+	}
+	EXPECT_TRUE(ended);
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, LONG_PAGES));
 }
 

@@ -10,14 +10,6 @@
 
 #define PAGES		64
 
-static long job_map_shared(long pages, long seed)
-{
-	void *mem = map_pages(pages, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
-
-	fill(mem, pages, seed);
-	return (long)mem;
-}
-
 FIXTURE(swap) {
 	struct agent target;
 	void *mem;
@@ -159,13 +151,13 @@ static pid_t job_child;
 /* A child that has the pages mapped as well, when this returns. */
 static long job_fork(long mem, long pages)
 {
-	bool *ready = share(sizeof(*ready));
+	long *ready = share(sizeof(*ready));
+	pid_t parent = getpid();
 
 	job_child = fork();
 	if (!job_child) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		job_wrong(mem, pages);
-		__atomic_store_n(ready, true, __ATOMIC_RELEASE);
+		die_with_parent(parent);
+		__atomic_store_n(ready, 1 + job_wrong(mem, pages), __ATOMIC_RELEASE);
 		for (;;)
 			pause();
 	}

@@ -8,36 +8,6 @@
  */
 #include "pmadv.h"
 
-#define SUB		512	/* pages in a huge page */
-
-/* Filled memory in huge pages; a VMA of its own. */
-static char *map_huge(size_t huge)
-{
-	char *mem;
-
-	mem = mmap(NULL, (huge + 2) * HUGE, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (mem == MAP_FAILED)
-		die("mmap");
-	mem = (char *)(((uintptr_t)mem + 2 * HUGE - 1) & -HUGE);
-	if (mprotect(mem, huge * HUGE, PROT_READ | PROT_WRITE))
-		die("mprotect");
-	madvise(mem, huge * HUGE, MADV_HUGEPAGE);
-	fill(mem, huge * SUB, 1);
-	return mem;
-}
-
-static long job_map_huge(long huge, long unused __attribute__((unused)))
-{
-	return (long)map_huge(huge);
-}
-
-/* How many of the pages are huge and mapped so. */
-static long huge_mapped(pid_t pid, const void *mem, size_t huge)
-{
-	return smaps_kb(pid, mem, huge * SUB, "AnonHugePages") / 2048;
-}
-
 #define HUGES		2
 
 FIXTURE(thp) {
@@ -48,8 +18,6 @@ FIXTURE(thp) {
 
 FIXTURE_SETUP(thp)
 {
-	/* Earlier tests may have left the memory in pieces. */
-	write_file("/proc/sys/vm/compact_memory", "1");
 	self->target = agent_start();
 	self->pid = self->target.pid;
 	self->mem = (char *)ask(&self->target, job_map_huge, HUGES, 0);
@@ -99,21 +67,26 @@ TEST_F(thp, cold_whole)
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, ALL));
 }
 
-/* COLD of a part makes that part old, and no more. Mutation: thp-no-split */
+/*
+ * COLD of a part splits the page and makes the part old. The split forgets that
+ * the rest was young. Mutation: thp-no-split
+ */
 TEST_F(thp, cold_part)
 {
 	ASSERT_EQ(64 * PAGE, ADVISE(64, 64, MADV_COLD));
-	EXPECT_EQ(ALL - 64, young(self->pid, self->mem, ALL));
+	EXPECT_GE(ALL - 64, young(self->pid, self->mem, ALL));
+	EXPECT_LE(ALL - SUB, young(self->pid, self->mem, ALL));
 	EXPECT_EQ(HUGES - 1, huge_mapped(self->pid, self->mem, HUGES));
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, ALL));
 }
 
 static long job_fork(long unused __attribute__((unused)), long too __attribute__((unused)))
 {
+	pid_t parent = getpid();
 	pid_t pid = fork();
 
 	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		die_with_parent(parent);
 		for (;;)
 			pause();
 	}
@@ -207,7 +180,6 @@ TEST(flush_once)
 
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
-	write_file("/proc/sys/vm/compact_memory", "1");
 	target = agent_start();
 	mem = (char *)ask(&target, job_map_huge, n, 0);
 	if (huge_mapped(target.pid, mem, n) != n)
@@ -310,7 +282,6 @@ TEST(store_under_cold)
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
 	run_on(0);
-	write_file("/proc/sys/vm/compact_memory", "1");
 	mem = map_huge(STORM_HUGES);
 	if (huge_mapped(getpid(), mem, STORM_HUGES) != STORM_HUGES)
 		SKIP(return, "no huge pages");
