@@ -63,7 +63,7 @@ lint: ## static checks of the series and of our files
 	@$(H)/lint
 
 check-foreign: ## run mainline 7.3's own selftests, unmodified, on our kernel; TOPIC=
-	@$(H)/deps build vm foreign
+	@$(H)/deps build vm
 	@$(H)/check-foreign --config "$(CONFIG)" $(if $(TOPIC),--topic "$(TOPIC)")
 
 clean: ## remove everything made (the downloaded sources stay in the cache)

@@ -27,8 +27,9 @@
  *	GATHERING	as LOCKED, and pmadv.tlb is open: page table entries have
  *			changed, the TLBs have not been told yet
  *
- * One hold of the mmap_lock and one TLB flush serve the whole vector unless
- * one of these comes in between:
+ * One hold of the mmap_lock and one TLB flush serve the whole vector (a huge
+ * page that is split, or that MADV_FREE cleans, costs a flush of its own)
+ * unless one of these comes in between:
  *
  *	Flush rule	The gather is finished before the mmap_lock is released,
  *			whatever the reason, and before an advice that does I/O
@@ -447,6 +448,7 @@ static int pmadv_range(struct pmadv *pm, const struct iovec *range)
 {
 	unsigned long start = untagged_addr((unsigned long)range->iov_base);
 	size_t len = PAGE_ALIGN(range->iov_len);
+	int error;
 
 	if (!PAGE_ALIGNED(start))
 		return -EINVAL;
@@ -457,9 +459,11 @@ static int pmadv_range(struct pmadv *pm, const struct iovec *range)
 	if (!len)
 		return 0;
 
-	if (pm->rule->lock == PMADV_NO_LOCK)
-		return madvise_inject_error(pm->advice, start,
-					    start + range->iov_len);
+	if (pm->rule->lock == PMADV_NO_LOCK) {
+		error = pmadv_checkpoint(pm, false);
+		return error ?: madvise_inject_error(pm->advice, start,
+						     start + range->iov_len);
+	}
 	return pmadv_walk(pm, start, start + len);
 }
 

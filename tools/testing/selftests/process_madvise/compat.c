@@ -14,12 +14,12 @@
 #define PAGES		4
 
 struct iovec32 {
-	uint32_t base;
-	uint32_t len;
+	__u32 base;
+	__u32 len;
 };
 
-static long pmadv32(int pidfd, const void *vec, uint32_t vlen, int advice,
-		    uint32_t flags)
+static long pmadv32(int pidfd, const void *vec, __u32 vlen, int advice,
+		    __u32 flags)
 {
 	long ret;
 
@@ -71,9 +71,9 @@ FIXTURE_SETUP(compat)
 	self->mem = map_low(3 * PAGES) + PAGES * PAGE;
 	fill(self->mem, PAGES, 1);
 	/* The neighbours make sure that a length is not read from too far. */
-	self->vec[0].base = (uint32_t)(uintptr_t)self->mem;
+	self->vec[0].base = (__u32)(unsigned long)self->mem;
 	self->vec[0].len = PAGE;
-	self->vec[1].base = (uint32_t)(uintptr_t)self->mem + 2 * PAGE;
+	self->vec[1].base = (__u32)(unsigned long)self->mem + 2 * PAGE;
 	self->vec[1].len = PAGE;
 }
 
@@ -111,6 +111,9 @@ TEST_F(compat, negative_length)
 	self->vec[1].len = 1U << 31;
 	EXPECT_EQ(-EINVAL, pmadv32(PIDFD_SELF, self->vec, 2, MADV_DONTNEED, 0));
 	EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
+	/* The largest that is not: it is too long, but the first range counts. */
+	self->vec[1].len = (1U << 31) - 1;
+	EXPECT_EQ(PAGE, pmadv32(PIDFD_SELF, self->vec, 2, MADV_COLD, 0));
 }
 
 /* A vector that ends in nothing. Mutation: compat-native-vector */

@@ -67,9 +67,9 @@ static long job_map_file(long path, long shared)
 			shared ? MAP_SHARED : MAP_PRIVATE, fd);
 	close(fd);
 	for (i = 0; i < PAGES; i++)
-		(void)*(volatile char *)(mem + i * PAGE);
+		load(mem + i * PAGE);
 	for (i = 0; i < COPIES && !shared; i++)
-		*(volatile char *)(mem + i * PAGE) = mem[i * PAGE];
+		store(mem + i * PAGE, load(mem + i * PAGE));
 	return (long)mem;
 }
 

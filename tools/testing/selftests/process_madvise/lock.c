@@ -36,7 +36,7 @@ static long job_churn(long arg, long unused __attribute__((unused)))
 	void *mem;
 
 	run_on(1);
-	__atomic_store_n(&churn->ready, true, __ATOMIC_RELEASE);
+	store(&churn->ready, true);
 	while (!(read_pagemap(pagemap, churn->first) & PM_SWAP))
 		;
 	for (;;) {
@@ -67,7 +67,7 @@ FIXTURE_VARIANT(yield) {
 
 /* Many small ranges, and one that is as large. */
 FIXTURE_VARIANT_ADD(yield, between_ranges) {
-	.ranges = RANGES, .pages = 4,
+	.ranges = RANGES / 4, .pages = 16,
 };
 
 FIXTURE_VARIANT_ADD(yield, inside_a_range) {
@@ -95,7 +95,10 @@ FIXTURE_TEARDOWN(yield)
 	agent_kill(&self->target);
 }
 
-/* The target maps memory while a vector is under way. Mutations: lock-no-yield, lock-no-pmd-steps */
+/*
+ * The target maps memory while a vector is under way.
+ * Mutations: lock-no-yield, lock-whole-range
+ */
 TEST_F(yield, target_maps)
 {
 	long total = variant->ranges * variant->pages * PAGE;
@@ -104,7 +107,7 @@ TEST_F(yield, target_maps)
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
 	agent_begin(&self->target, job_churn, (long)self->churn, 0);
-	ASSERT_TRUE(wait_for(__atomic_load_n(&self->churn->ready, __ATOMIC_ACQUIRE)));
+	ASSERT_TRUE(wait_for(load(&self->churn->ready)));
 	ASSERT_EQ(total, pmadv(self->target.pidfd, self->vec, variant->ranges, MADV_PAGEOUT, 0));
 	EXPECT_LE(2, agent_result(&self->target));
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, total / PAGE));
@@ -231,11 +234,11 @@ TEST_F(flush, discarded_is_not_seen)
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
 	SPIN();
-	ASSERT_NE(0, self->spinner->seen);
+	ASSERT_NE(0, load(&self->spinner->seen));
 	self->vec[RANGES / 2].iov_base = self->spot;
 	ASSERT_EQ(RANGES * PAGE, ask(&self->target, job_vector, (long)self->vec, MADV_DONTNEED));
 	ASSERT_TRUE(spinner_did(self->spinner, 1));
-	EXPECT_EQ(0, self->spinner->seen);
+	EXPECT_EQ(0, load(&self->spinner->seen));
 }
 
 /*
@@ -302,8 +305,8 @@ static void *stuck_fault(void *arg)
 {
 	struct stuck *stuck = arg;
 
-	__atomic_store_n(&stuck->fault, syscall(SYS_gettid), __ATOMIC_RELEASE);
-	*stuck->page = 1;
+	store(&stuck->fault, syscall(SYS_gettid));
+	store(stuck->page, 1);
 	return NULL;
 }
 
@@ -318,7 +321,7 @@ static long job_map_file(long path, long arg)
 	stuck->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (stuck->page == MAP_FAILED)
 		die("mmap");
-	(void)*(volatile char *)stuck->page;
+	load(stuck->page);
 	close(fd);
 	return 0;
 }
@@ -332,7 +335,7 @@ static long job_thread(long start, long arg)
 
 static bool stuck_in(pid_t pid, const pid_t *tid)
 {
-	return wait_for(__atomic_load_n(tid, __ATOMIC_ACQUIRE) &&
+	return wait_for(load(tid) &&
 			thread_state(pid, *tid) == 'D');
 }
 
@@ -389,7 +392,7 @@ static void *rival_main(void *arg)
 {
 	const struct sched_param param = { .sched_priority = 1 };
 	struct rivalry *rivalry = arg;
-	uint64_t count;
+	__u64 count;
 
 	run_on(0);
 	if (sched_setscheduler(0, SCHED_FIFO, &param))
@@ -398,7 +401,7 @@ static void *rival_main(void *arg)
 		__atomic_add_fetch(&rivalry->runs, 1, __ATOMIC_RELEASE);
 		if (read(rivalry->wakeups, &count, sizeof(count)) != sizeof(count))
 			break;
-	} while (!__atomic_load_n(&rivalry->stop, __ATOMIC_ACQUIRE));
+	} while (!load(&rivalry->stop));
 	return NULL;
 }
 
@@ -406,19 +409,19 @@ static void *waker_main(void *arg)
 {
 	struct rivalry *rivalry = arg;
 	unsigned long runs;
-	uint64_t one = 1;
+	__u64 one = 1;
 	double pause;
 
 	run_on(1);
-	while (!__atomic_load_n(&rivalry->stop, __ATOMIC_ACQUIRE)) {
-		runs = __atomic_load_n(&rivalry->runs, __ATOMIC_ACQUIRE);
+	while (!load(&rivalry->stop)) {
+		runs = load(&rivalry->runs);
 		if (write(rivalry->wakeups, &one, sizeof(one)) != sizeof(one))
 			break;
-		while (__atomic_load_n(&rivalry->runs, __ATOMIC_ACQUIRE) == runs &&
-		       !__atomic_load_n(&rivalry->stop, __ATOMIC_ACQUIRE))
+		while (load(&rivalry->runs) == runs &&
+		       !load(&rivalry->stop))
 			;
 		/* The caller needs some time for itself. */
-		pause = now() + 20e-6;
+		pause = now() + 0.00002;
 		while (now() < pause)
 			;
 	}
@@ -440,7 +443,7 @@ static long most_interruptions(char *mem, size_t len, long enough)
 	struct rivalry rivalry = { .wakeups = eventfd(0, 0) };
 	pthread_t rival, waker;
 	long before, most = 0;
-	uint64_t one = 1;
+	__u64 one = 1;
 	double end;
 
 	if (rivalry.wakeups < 0 || pthread_create(&rival, NULL, rival_main, &rivalry) ||
@@ -453,7 +456,7 @@ static long most_interruptions(char *mem, size_t len, long enough)
 		before = interruptions() - before;
 		most = before > most ? before : most;
 	}
-	__atomic_store_n(&rivalry.stop, true, __ATOMIC_RELEASE);
+	store(&rivalry.stop, true);
 	if (write(rivalry.wakeups, &one, sizeof(one)) != sizeof(one))
 		die("write");
 	pthread_join(waker, NULL);

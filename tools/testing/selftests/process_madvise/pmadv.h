@@ -69,6 +69,10 @@
 	abort();							\
 } while (0)
 
+/* One access to memory that somebody else accesses too, or the kernel watches. */
+#define load(from)		__atomic_load_n(from, __ATOMIC_ACQUIRE)
+#define store(to, value)	__atomic_store_n(to, value, __ATOMIC_RELEASE)
+
 /* A fixture's setup cannot skip its test by returning. */
 #define SKIP_TEST(fmt, ...) SKIP(_exit(255), fmt, ##__VA_ARGS__)
 
@@ -292,10 +296,10 @@ static inline char thread_state(pid_t pid, pid_t tid)
  * Credentials
  */
 
-#define CAP(x)	(1ULL << (x))
+#define CAP(x)		(1UL << (x))
 
 /* Keep those of our capabilities that are in the mask. */
-static inline void keep_caps(uint64_t mask)
+static inline void keep_caps(__u64 mask)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -341,16 +345,16 @@ static inline long job_become(long uid, long mask)
  * Content that differs in every page: a word in each 512 bytes, so that the
  * page is not one that swap keeps as a number.
  */
-#define WORDS	(512 / sizeof(uint64_t))
+#define WORDS	(512 / sizeof(__u64))
 
-static inline uint64_t word_of(uint64_t seed, size_t i)
+static inline __u64 word_of(__u64 seed, size_t i)
 {
 	return (seed + i) * 0x9e3779b97f4a7c15ULL;
 }
 
-static inline void fill(void *mem, size_t pages, uint64_t seed)
+static inline void fill(void *mem, size_t pages, __u64 seed)
 {
-	uint64_t *word = mem;
+	__u64 *word = mem;
 	size_t i;
 
 	for (i = 0; i < pages * PAGE / sizeof(*word); i += WORDS)
@@ -358,9 +362,9 @@ static inline void fill(void *mem, size_t pages, uint64_t seed)
 }
 
 /* How many pages do not hold what fill() wrote. */
-static inline long wrong(const void *mem, size_t pages, uint64_t seed)
+static inline long wrong(const void *mem, size_t pages, __u64 seed)
 {
-	const uint64_t *word = mem;
+	const __u64 *word = mem;
 	size_t i, j, n = PAGE / sizeof(*word);
 	long bad = 0;
 
@@ -399,7 +403,7 @@ static inline void *map_anon(size_t pages)
 	return mem;
 }
 
-static inline void *map_filled(size_t pages, uint64_t seed)
+static inline void *map_filled(size_t pages, __u64 seed)
 {
 	void *mem = map_anon(pages);
 
@@ -442,10 +446,9 @@ static inline long job_in_core(long mem, long pages)
 }
 
 /* Bits of /proc/PID/pagemap */
-#define PM_PRESENT	(1ULL << 63)
-#define PM_SWAP		(1ULL << 62)
-#define PM_FILE		(1ULL << 61)
-#define PM_PFN		((1ULL << 55) - 1)
+#define PM_PRESENT	0x8000000000000000ULL
+#define PM_SWAP		0x4000000000000000ULL
+#define PM_PFN		0x007fffffffffffffULL
 
 static inline int open_proc(pid_t pid, const char *name)
 {
@@ -459,11 +462,11 @@ static inline int open_proc(pid_t pid, const char *name)
 	return fd;
 }
 
-static inline uint64_t read_pagemap(int fd, const void *addr)
+static inline __u64 read_pagemap(int fd, const void *addr)
 {
-	uint64_t entry;
+	__u64 entry;
 
-	if (pread(fd, &entry, sizeof(entry), (uintptr_t)addr / PAGE * sizeof(entry)) !=
+	if (pread(fd, &entry, sizeof(entry), (unsigned long)addr / PAGE * sizeof(entry)) !=
 	    sizeof(entry))
 		die("read pagemap");
 	return entry;
@@ -471,7 +474,7 @@ static inline uint64_t read_pagemap(int fd, const void *addr)
 
 /* How many pages have one of these bits in pagemap. */
 static inline long pages_with(pid_t pid, const void *mem, size_t pages,
-			      uint64_t bits)
+			      __u64 bits)
 {
 	int fd = open_proc(pid, "pagemap");
 	long count = 0;
@@ -496,16 +499,16 @@ static inline long present(pid_t pid, const void *mem, size_t pages)
 }
 
 /* Bits of /proc/kpageflags */
-#define KPF_ACTIVE	(1ULL << 6)
-#define KPF_THP		(1ULL << 22)
+#define KPF_ACTIVE	0x000040ULL
+#define KPF_THP		0x400000ULL
 
 /* How many present pages have one of these bits in kpageflags. */
 static inline long pages_flagged(pid_t pid, const void *mem, size_t pages,
-				 uint64_t bits)
+				 __u64 bits)
 {
 	int map = open_proc(pid, "pagemap");
 	int flags = open("/proc/kpageflags", O_RDONLY);
-	uint64_t entry, flag;
+	__u64 entry, flag;
 	long count = 0;
 	size_t i;
 
@@ -622,7 +625,7 @@ static inline char *map_huge(size_t huge)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (mem == MAP_FAILED)
 		die("mmap");
-	mem = (char *)(((uintptr_t)mem + 2 * HUGE - 1) & -HUGE);
+	mem = (char *)(((unsigned long)mem + 2 * HUGE - 1) & -HUGE);
 	if (mprotect(mem, huge * HUGE, PROT_READ | PROT_WRITE))
 		die("mprotect");
 	madvise(mem, huge * HUGE, MADV_HUGEPAGE);
@@ -733,9 +736,9 @@ static inline long tlb_interrupts(void)
  * from share() when the thread is an agent's.
  */
 struct spinner {
-	volatile uint64_t *word;
-	volatile uint64_t seen;
-	volatile unsigned long rounds;
+	__u64 *word;
+	__u64 seen;
+	unsigned long rounds;
 };
 
 static inline void *spin(void *arg)
@@ -744,8 +747,8 @@ static inline void *spin(void *arg)
 
 	run_on(1);
 	for (;;) {
-		spinner->seen = *spinner->word;
-		spinner->rounds++;
+		store(&spinner->seen, load(spinner->word));
+		store(&spinner->rounds, spinner->rounds + 1);
 	}
 	return NULL;
 }
@@ -754,16 +757,16 @@ static inline long job_spin(long spinner, long word)
 {
 	pthread_t thread;
 
-	((struct spinner *)spinner)->word = (uint64_t *)word;
+	((struct spinner *)spinner)->word = (__u64 *)word;
 	return pthread_create(&thread, NULL, spin, (void *)spinner);
 }
 
 /* Wait until the word was read as often again, and at least once from now on. */
 static inline bool spinner_did(struct spinner *spinner, unsigned long rounds)
 {
-	unsigned long from = spinner->rounds;
+	unsigned long from = load(&spinner->rounds);
 
-	return wait_for(spinner->rounds - from > rounds);
+	return wait_for(load(&spinner->rounds) - from > rounds);
 }
 
 #endif /* _PMADV_H */

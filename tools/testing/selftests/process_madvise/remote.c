@@ -140,12 +140,12 @@ static void *orphan_main(void *arg)
 	struct orphan *orphan = arg;
 
 	orphan->mem = map_filled(PAGES, 1);
-	__atomic_store_n(&orphan->ready, true, __ATOMIC_RELEASE);
-	if (!wait_for(__atomic_load_n(&orphan->go, __ATOMIC_ACQUIRE)))
+	store(&orphan->ready, true);
+	if (!wait_for(load(&orphan->go)))
 		die("the test does not go on");
 	orphan->by_thread = job_self_cold((long)orphan->mem, PIDFD_SELF_THREAD);
 	orphan->by_group = job_advise((long)orphan->mem, PIDFD_SELF_THREAD_GROUP);
-	__atomic_store_n(&orphan->done, true, __ATOMIC_RELEASE);
+	store(&orphan->done, true);
 	pause();
 	return NULL;
 }
@@ -171,7 +171,7 @@ FIXTURE_SETUP(leader)
 	self->orphan = share(sizeof(*self->orphan));
 	self->agent = agent_start();
 	agent_begin(&self->agent, job_orphan, (long)self->orphan, 0);
-	ASSERT_TRUE(wait_for(__atomic_load_n(&self->orphan->ready, __ATOMIC_ACQUIRE)));
+	ASSERT_TRUE(wait_for(load(&self->orphan->ready)));
 	ASSERT_TRUE(wait_for(thread_state(self->agent.pid, self->agent.pid) == 'Z'));
 }
 
@@ -213,8 +213,8 @@ TEST_F(leader, dead_others_live)
 /* So are both names of the caller. Mutation: remote-self-sentinels */
 TEST_F(leader, dead_advises_itself)
 {
-	__atomic_store_n(&self->orphan->go, true, __ATOMIC_RELEASE);
-	ASSERT_TRUE(wait_for(__atomic_load_n(&self->orphan->done, __ATOMIC_ACQUIRE)));
+	store(&self->orphan->go, true);
+	ASSERT_TRUE(wait_for(load(&self->orphan->done)));
 	EXPECT_EQ(PAGES * PAGE, self->orphan->by_thread);
 	EXPECT_EQ(PAGES * PAGE, self->orphan->by_group);
 }
@@ -223,7 +223,7 @@ TEST_F(leader, dead_advises_itself)
  * A process that shares the memory, like the child of vfork(2), is not another:
  * all advices and no capability. Mutation: remote-clone-vm
  */
-static char clone_stack[65536] __attribute__((aligned(16)));
+static __u64 clone_stack[8192];
 static int clone_pidfd;
 static void *clone_mem;
 static long clone_ret[2];
@@ -245,7 +245,7 @@ TEST(shared_memory_is_self)
 	clone_mem = map_filled(PAGES, 1);
 	clone_pidfd = pidfd_open(getpid());
 	ASSERT_GE(clone_pidfd, 0);
-	pid = clone(clone_main, clone_stack + sizeof(clone_stack), CLONE_VM | SIGCHLD, NULL);
+	pid = clone(clone_main, clone_stack + ARRAY_SIZE(clone_stack), CLONE_VM | SIGCHLD, NULL);
 	ASSERT_GT(pid, 0);
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	ASSERT_EQ(0, status);
@@ -453,7 +453,8 @@ TEST_F(reading, caller_killed)
 		SKIP(return, "one CPU only");
 	for (i = 0; i < ATTEMPTS && !ended; i++) {
 		ASSERT_EQ(LONG_PAGES * PAGE,
-			  pmadv_range(self->target.pidfd, self->mem, LONG_PAGES * PAGE, MADV_PAGEOUT));
+			  pmadv_range(self->target.pidfd, self->mem, LONG_PAGES * PAGE,
+				      MADV_PAGEOUT));
 		caller = agent_start();
 		killer = agent_start();
 		agent_begin(&killer, job_kill_reader, caller.pid, vmstat("pswpin") + 16);

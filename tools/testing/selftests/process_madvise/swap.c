@@ -157,11 +157,11 @@ static long job_fork(long mem, long pages)
 	job_child = fork();
 	if (!job_child) {
 		die_with_parent(parent);
-		__atomic_store_n(ready, 1 + job_wrong(mem, pages), __ATOMIC_RELEASE);
+		store(ready, 1 + job_wrong(mem, pages));
 		for (;;)
 			pause();
 	}
-	if (!wait_for(__atomic_load_n(ready, __ATOMIC_ACQUIRE)))
+	if (!wait_for(load(ready)))
 		die("the child does not run");
 	return job_child;
 }

@@ -125,12 +125,12 @@ static long job_map_by_parts(long mem, long unused __attribute__((unused)))
 
 static long job_write(long mem, long pages)
 {
-	uint64_t *word = (uint64_t *)mem;
+	char *byte = (char *)mem;
 	long i;
 
 	/* The same value: the content stays what fill() made it. */
 	for (i = 0; i < pages; i++)
-		*(volatile uint64_t *)(word + i * PAGE / 8) = word[i * PAGE / 8];
+		store(byte + i * PAGE, load(byte + i * PAGE));
 	return 0;
 }
 
@@ -228,16 +228,51 @@ TEST_F(thp, rewritten_after_free)
  * lets one CPU store to each, once, about when another CPU gives COLD to it.
  * After that all of them have to be dirty.
  *
- * The stores are spread over the time that the call takes, with an offset by
- * chance, because the moment in which a store can get lost is short.
+ * What can get lost is a store between the moment in which the kernel looks at
+ * the entry of a huge page and the one in which it changes it. In between it
+ * counts who has mapped the page: to have this function traced, with a stack
+ * each time, makes the moment longer than all that is around it. Without the
+ * tracer the test is as valid, and less likely to hit.
  *
  * Mutation: thp-lost-dirty
  */
-#define STORM_HUGES	16
-#define STORM_ROUNDS	400
+#define STORM_HUGES	32
+#define STORM_ROUNDS	25
+#define TRACING		"/sys/kernel/tracing/"
+
+static void trace_mapcount(bool on)
+{
+	if (!on)
+		write_file(TRACING "current_tracer", "nop");
+	write_file(TRACING "set_ftrace_filter", on ? "__page_mapcount" : "\n");
+	write_file(TRACING "options/func_stack_trace", on ? "1" : "0");
+	if (on)
+		write_file(TRACING "current_tracer", "function");
+}
+
+/* Trace until the descriptor is closed, or the test is no more. */
+static int start_tracing(void)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC))
+		die("pipe2");
+	if (!fork()) {
+		setsid();
+		close(ends[1]);
+		while (read(ends[0], &byte, 1) > 0)
+			;
+		trace_mapcount(false);
+		_exit(0);
+	}
+	close(ends[0]);
+	trace_mapcount(true);
+	return ends[1];
+}
 
 struct storm {
-	volatile uint64_t *mem;
+	__u64 *mem;
 	double pace;		/* seconds from store to store */
 	double offset;
 	unsigned int round;
@@ -254,16 +289,16 @@ static void *storm_store(void *arg)
 
 	run_on(1);
 	for (round = 1; round <= STORM_ROUNDS; round++) {
-		while (__atomic_load_n(&storm->round, __ATOMIC_ACQUIRE) != round)
+		while (load(&storm->round) != round)
 			;
 		start = now() + storm->offset;
-		__atomic_store_n(&storm->started, round, __ATOMIC_RELEASE);
+		store(&storm->started, round);
 		for (i = 0; i < STORM_HUGES; i++) {
 			while (now() < start + i * storm->pace)
 				;
-			storm->mem[i * HUGE / 8] = round;
+			store(storm->mem + i * HUGE / 8, round);
 		}
-		__atomic_store_n(&storm->stored, round, __ATOMIC_RELEASE);
+		store(&storm->stored, round);
 	}
 	return NULL;
 }
@@ -275,45 +310,48 @@ TEST(store_under_cold)
 	double start, took = 0;
 	unsigned int round;
 	pthread_t thread;
-	int i, lost = 0;
+	int i, tracing, lost = 0;
 	char *mem;
 
 	NEED_SWAP();
+	run_on(0);
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
-	run_on(0);
 	mem = map_huge(STORM_HUGES);
 	if (huge_mapped(getpid(), mem, STORM_HUGES) != STORM_HUGES)
 		SKIP(return, "no huge pages");
-	storm.mem = (uint64_t *)mem;
+	storm.mem = (__u64 *)mem;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, storm_store, &storm));
 	srand(1);
+	tracing = start_tracing();
 
 	for (round = 1; round <= STORM_ROUNDS; round++) {
 		ASSERT_EQ(len, pmadv_range(PIDFD_SELF, mem, len, MADV_FREE));
 		/* The page has to be young, or the advice has nothing to do. */
 		for (i = 0; i < STORM_HUGES; i++)
-			(void)*(volatile char *)(mem + i * HUGE);
+			load(mem + i * HUGE);
 		storm.pace = took / STORM_HUGES;
 		storm.offset = storm.pace * rand() / RAND_MAX;
-		__atomic_store_n(&storm.round, round, __ATOMIC_RELEASE);
-		while (__atomic_load_n(&storm.started, __ATOMIC_ACQUIRE) != round)
+		store(&storm.round, round);
+		while (load(&storm.started) != round)
 			;
 		start = now();
 		ASSERT_EQ(len, pmadv_range(PIDFD_SELF, mem, len, MADV_COLD));
 		took = round > 1 ? took * 0.9 + (now() - start) * 0.1 : now() - start;
-		while (__atomic_load_n(&storm.stored, __ATOMIC_ACQUIRE) != round)
+		while (load(&storm.stored) != round)
 			;
-		lost += STORM_HUGES - smaps_kb(getpid(), mem, STORM_HUGES * SUB, "Private_Dirty") / 2048;
+		lost += STORM_HUGES;
+		lost -= smaps_kb(getpid(), mem, STORM_HUGES * SUB, "Private_Dirty") / 2048;
 	}
 	pthread_join(thread, NULL);
+	close(tracing);
 	EXPECT_EQ(0, lost)
 		TH_LOG("of %d", STORM_ROUNDS * STORM_HUGES);
 
 	/* And what is not dirty is gone now. */
 	ASSERT_EQ(len, pmadv_range(PIDFD_SELF, mem, len, MADV_PAGEOUT));
 	for (i = 0; i < STORM_HUGES; i++)
-		EXPECT_EQ(STORM_ROUNDS, storm.mem[i * HUGE / 8]);
+		EXPECT_EQ(STORM_ROUNDS, load(storm.mem + i * HUGE / 8));
 }
 
 TEST_HARNESS_MAIN

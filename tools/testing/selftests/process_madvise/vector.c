@@ -56,7 +56,10 @@ TEST_F(vector, whole)
 		EXPECT_EQ(AREA, SWAPPED(i));
 }
 
-/* A length is rounded up to pages for the work, and not for the sum. Mutation: vector-round-count */
+/*
+ * A length is rounded up to pages for the work, and not for the sum.
+ * Mutations: vector-round-count, vector-round-down
+ */
 TEST_F(vector, length_is_rounded_up)
 {
 	NEED_SWAP();
