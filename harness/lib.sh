@@ -27,6 +27,7 @@ room() {
 }
 
 # mirror main|security: the address of that archive, as the machine is already set up for it.
+# shellcheck disable=SC2016 # apt has variables of its own
 mirror() {
 	local want=$1 uri release
 	while read -r release uri; do
@@ -35,7 +36,6 @@ mirror() {
 		main:*-security | main:*-updates | main:*-backports | main:*/*) ;;
 		main:*) printf '%s\n' "$uri"; return ;;
 		esac
-	# shellcheck disable=SC2016 # apt's own variables
 	done < <(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null
 		 # Before the first update apt knows no origin: take what the sources say.
 		 apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |

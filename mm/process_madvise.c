@@ -444,11 +444,19 @@ static int pmadv_walk(struct pmadv *pm, unsigned long start, unsigned long end)
 	return unmapped;
 }
 
+/* Of page frames, not of VMAs: one range is one step, without the lock. */
+static int pmadv_inject(struct pmadv *pm, unsigned long start,
+			unsigned long end)
+{
+	int error = pmadv_checkpoint(pm, false);
+
+	return error ?: madvise_inject_error(pm->advice, start, end);
+}
+
 static int pmadv_range(struct pmadv *pm, const struct iovec *range)
 {
 	unsigned long start = untagged_addr((unsigned long)range->iov_base);
 	size_t len = PAGE_ALIGN(range->iov_len);
-	int error;
 
 	if (!PAGE_ALIGNED(start))
 		return -EINVAL;
@@ -459,11 +467,8 @@ static int pmadv_range(struct pmadv *pm, const struct iovec *range)
 	if (!len)
 		return 0;
 
-	if (pm->rule->lock == PMADV_NO_LOCK) {
-		error = pmadv_checkpoint(pm, false);
-		return error ?: madvise_inject_error(pm->advice, start,
-						     start + range->iov_len);
-	}
+	if (pm->rule->lock == PMADV_NO_LOCK)
+		return pmadv_inject(pm, start, start + range->iov_len);
 	return pmadv_walk(pm, start, start + len);
 }
 

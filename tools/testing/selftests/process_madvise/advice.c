@@ -7,8 +7,6 @@
  * six pages; a page between them does not. What shows that the advice took
  * effect depends on the advice: letters among the VmFlags of smaps, or what
  * has become of the pages.
- *
- * Mutations: advice-self-cap, advice-first-range, advice-read-lock
  */
 #include "pmadv.h"
 
@@ -153,6 +151,7 @@ static bool shows(FIXTURE_DATA(advice) *self,
 	}
 }
 
+/* Mutations: self-is-remote, swap-cold-young, vector-first-only */
 TEST_F(advice, self)
 {
 	void *other = map_anon(1);

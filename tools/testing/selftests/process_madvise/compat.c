@@ -3,8 +3,6 @@
  * process_madvise(2) for 32-bit callers: the vector has 32-bit pointers and
  * lengths. The test is a 64-bit program that makes the 32-bit system call, so
  * all that the kernel is to find lies below 4 GiB.
- *
- * Mutations: compat-native-vector, errors-flags, remote-self-sentinels
  */
 #include "pmadv.h"
 
@@ -81,7 +79,7 @@ FIXTURE_TEARDOWN(compat)
 {
 }
 
-/* Both ranges are read as what they are. Mutation: compat-native-vector */
+/* Both ranges are read as what they are. Mutations: compat-native, vector-first-only */
 TEST_F(compat, vector)
 {
 	NEED_SWAP();
@@ -93,7 +91,7 @@ TEST_F(compat, vector)
 	EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
 }
 
-/* 1024 elements of 8 bytes, and no more. Mutation: compat-native-vector */
+/* 1024 elements of 8 bytes, and no more. Mutations: compat-native, errors-vlen-limit */
 TEST_F(compat, full_vector)
 {
 	int i;
@@ -105,7 +103,7 @@ TEST_F(compat, full_vector)
 	EXPECT_EQ(-EINVAL, pmadv32(PIDFD_SELF, self->vec, ~0U, MADV_COLD, 0));
 }
 
-/* A length with bit 31 is negative here. Mutation: compat-native-vector */
+/* A length with bit 31 is negative here. Mutation: compat-native */
 TEST_F(compat, negative_length)
 {
 	self->vec[1].len = 1U << 31;
@@ -116,7 +114,7 @@ TEST_F(compat, negative_length)
 	EXPECT_EQ(PAGE, pmadv32(PIDFD_SELF, self->vec, 2, MADV_COLD, 0));
 }
 
-/* A vector that ends in nothing. Mutation: compat-native-vector */
+/* A vector that ends in nothing. Mutation: compat-native */
 TEST_F(compat, vector_ends_in_nothing)
 {
 	char *end = (char *)self->vec + 4 * PAGE;
@@ -130,7 +128,10 @@ TEST_F(compat, vector_ends_in_nothing)
 	EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
 }
 
-/* The order of errors and the names of the caller are those of 64 bits. */
+/*
+ * The order of errors and the names of the caller are those of 64 bits.
+ * Mutations: self-one-sentinel, vector-unaligned
+ */
 TEST_F(compat, errors)
 {
 	EXPECT_EQ(-EINVAL, pmadv32(-1, NULL, 1, -1, 1U << 31));
@@ -144,6 +145,7 @@ TEST_F(compat, errors)
 
 #else
 
+/*  */
 TEST(compat)
 {
 	SKIP(return, "this machine has no 32-bit system call that a 64-bit program can make");

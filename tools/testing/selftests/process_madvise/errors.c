@@ -7,10 +7,6 @@
  *
  * Each test commits one error together with those that come later in this
  * order. What is wrong with one range is the matter of vector.c.
- *
- * Mutations: errors-flags, errors-vlen-32, errors-vlen-late, errors-pidfd-first,
- * errors-advice-first, errors-access-last, errors-cap-first, errors-remote-any,
- * errors-perfmon, errors-no-cap
  */
 #include "pmadv.h"
 
@@ -51,7 +47,7 @@ FIXTURE_TEARDOWN(errors)
 
 #define CALL() ask(&self->caller, job_call, (long)self->call, 0)
 
-/* The base of the others: with nothing wrong the call works. */
+/* The base of the others: with nothing wrong the call works. Mutation: swap-cold-young */
 TEST_F(errors, none)
 {
 	ASSERT_EQ(PAGES, young(self->target.pid, self->mem, PAGES));
@@ -88,7 +84,7 @@ TEST_F(errors, flags_change_nothing)
 	EXPECT_EQ(PAGES, young(self->target.pid, self->mem, PAGES));
 }
 
-/* EINVAL: more than 1024 ranges. Before they are read. Mutation: errors-vlen-late */
+/* EINVAL: more than 1024 ranges. Before they are read. Mutation: errors-vlen-limit */
 TEST_F(errors, vlen_before_vector)
 {
 	self->call->pidfd = -1;
@@ -99,7 +95,7 @@ TEST_F(errors, vlen_before_vector)
 	EXPECT_EQ(-EINVAL, CALL());
 }
 
-/* The number of ranges counts in its full width. Mutation: errors-vlen-32 */
+/* The number of ranges counts in its full width. Mutation: errors-vlen-cut */
 TEST_F(errors, vlen_is_not_cut)
 {
 	self->call->vlen = 1UL << 32;
@@ -113,7 +109,10 @@ TEST_F(errors, vlen_is_not_cut)
 	EXPECT_EQ(PAGES, young(self->target.pid, self->mem, PAGES));
 }
 
-/* EFAULT: the vector cannot be read. Before the pidfd. Mutation: errors-pidfd-first */
+/*
+ * EFAULT: the vector cannot be read. Before the pidfd.
+ * Mutations: errors-pidfd-first, vector-unread
+ */
 TEST_F(errors, vector_unreadable)
 {
 	self->call->pidfd = -1;
@@ -124,7 +123,10 @@ TEST_F(errors, vector_unreadable)
 	EXPECT_EQ(-EFAULT, CALL());
 }
 
-/* EINVAL: a negative length. Before the pidfd. Mutation: errors-pidfd-first */
+/*
+ * EINVAL: a negative length. Before the pidfd.
+ * Mutations: errors-pidfd-first, vector-unchecked
+ */
 TEST_F(errors, length_negative)
 {
 	self->call->pidfd = -1;
@@ -134,7 +136,10 @@ TEST_F(errors, length_negative)
 	EXPECT_EQ(-EINVAL, CALL());
 }
 
-/* EFAULT: a range is not in the user's half. Before the pidfd. Mutation: errors-pidfd-first */
+/*
+ * EFAULT: a range is not in the user's half. Before the pidfd.
+ * Mutations: errors-pidfd-first, vector-unchecked
+ */
 TEST_F(errors, range_in_kernel)
 {
 	self->call->pidfd = -1;
@@ -146,7 +151,10 @@ TEST_F(errors, range_in_kernel)
 	EXPECT_EQ(-EFAULT, CALL());
 }
 
-/* EBADF: no descriptor, or none of a process. Before the advice. Mutation: errors-advice-first */
+/*
+ * EBADF: no descriptor, or none of a process. Before the advice.
+ * Mutation: errors-advice-first
+ */
 TEST_F(errors, pidfd_bad)
 {
 	static const int numbers[] = {
@@ -225,7 +233,10 @@ TEST_F(errors, target_is_kthread)
 	EXPECT_EQ(-ESRCH, CALL());
 }
 
-/* EACCES: no ptrace access to read. Before the advice. Mutation: errors-access-last */
+/*
+ * EACCES: no ptrace access to read. Before the advice.
+ * Mutations: errors-advice-first, errors-no-access
+ */
 TEST_F(errors, access_before_advice)
 {
 	ask(&self->caller, job_become, NOBODY, 0);
@@ -239,7 +250,7 @@ TEST_F(errors, access_before_advice)
 	EXPECT_EQ(PAGES, young(self->target.pid, self->mem, PAGES));
 }
 
-/* CAP_SYS_NICE is no access. Mutation: errors-perfmon */
+/* CAP_SYS_NICE is no access. Mutations: errors-nice-is-access, errors-no-access */
 TEST_F(errors, access_with_nice)
 {
 	ask(&self->caller, job_become, NOBODY, CAP(CAP_SYS_NICE));
@@ -247,7 +258,10 @@ TEST_F(errors, access_with_nice)
 	EXPECT_EQ(PAGES, young(self->target.pid, self->mem, PAGES));
 }
 
-/* CAP_PERFMON is access to read, but no more. Mutation: errors-perfmon */
+/*
+ * CAP_PERFMON is access to read, but no more.
+ * Mutations: errors-no-cap, errors-no-perfmon
+ */
 TEST_F(errors, access_with_perfmon)
 {
 	ask(&self->caller, job_become, NOBODY, CAP(CAP_PERFMON));
@@ -255,7 +269,10 @@ TEST_F(errors, access_with_perfmon)
 	EXPECT_EQ(PAGES, young(self->target.pid, self->mem, PAGES));
 }
 
-/* CAP_PERFMON and CAP_SYS_NICE suffice for another user's process. Mutation: errors-perfmon */
+/*
+ * CAP_PERFMON and CAP_SYS_NICE suffice for another user's process.
+ * Mutation: errors-no-perfmon
+ */
 TEST_F(errors, access_with_perfmon_and_nice)
 {
 	ask(&self->caller, job_become, NOBODY, CAP(CAP_PERFMON) | CAP(CAP_SYS_NICE));
@@ -281,7 +298,10 @@ TEST_F(errors, advice_unknown)
 	}
 }
 
-/* EINVAL: not for other processes. Before the capability. Mutation: errors-cap-first */
+/*
+ * EINVAL: not for other processes. Before the capability.
+ * Mutations: errors-cap-first, errors-remote-any
+ */
 TEST_F(errors, advice_not_remote)
 {
 	ask(&self->caller, job_keep_caps, ~CAP(CAP_SYS_NICE), 0);
@@ -305,7 +325,10 @@ TEST_F(errors, capability)
 	EXPECT_EQ(PAGES, young(self->target.pid, self->mem, PAGES));
 }
 
-/* The advices for others are these three; no other changes anything. Mutation: errors-remote-any */
+/*
+ * The advices for others are these three; no other changes anything.
+ * Mutations: errors-remote-any, swap-willneed-none
+ */
 TEST_F(errors, remote_advices)
 {
 	bool remote;

@@ -6,9 +6,6 @@
  * Page cache is paged out only for a caller who could write to the file; else
  * the time that the next access takes would tell him what others do with it.
  * The caller's own copies in a private mapping are nobody else's business.
- *
- * Mutations: file-cow-stays, file-cache-leaks, file-target-judged,
- * file-willneed-locked
  */
 #include "pmadv.h"
 
@@ -110,7 +107,7 @@ FIXTURE_TEARDOWN(file)
 	unlink(self->path);
 }
 
-/* Mutations: file-cow-stays, file-cache-leaks, file-target-judged */
+/* Mutations: file-cache-leaks, file-never, file-owner-only; Hook: pageout-private-file */
 TEST_F(file, pageout)
 {
 	char *cache = self->mem + COPIES * PAGE;
@@ -126,7 +123,10 @@ TEST_F(file, pageout)
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, PAGES));
 }
 
-/* COLD asks for no right to the file: it changes nothing that can be told. */
+/*
+ * COLD asks for no right to the file: it changes nothing that can be told.
+ * Mutations: file-cold-refused, swap-cold-young
+ */
 TEST_F(file, cold)
 {
 	self->call->advice = MADV_COLD;
@@ -136,7 +136,10 @@ TEST_F(file, cold)
 	EXPECT_EQ(PAGES, present(self->target.pid, self->mem, PAGES));
 }
 
-/* WILLNEED reads a file that another process has mapped. Mutation: swap-willneed-remote */
+/*
+ * WILLNEED reads a file that another process has mapped.
+ * Mutations: file-willneed-none, swap-willneed-none
+ */
 TEST(willneed)
 {
 	const int pages = 64;

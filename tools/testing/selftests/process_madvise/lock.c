@@ -3,9 +3,6 @@
  * The mmap_lock and the TLB: one hold and one flush serve a whole vector, but
  * who waits for the lock is let in, and who waits for it in this call can be
  * killed.
- *
- * Mutations: lock-no-yield, lock-unkillable, lock-flush-per-range, lock-no-flush,
- * lock-no-pmd-steps
  */
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -174,7 +171,7 @@ static long flushes_one_by_one(FIXTURE_DATA(flush) *self, int calls)
 		SKIP(return, "TLB flushes are not seen in /proc/interrupts"); \
 } while (0)
 
-/* COLD for 1024 ranges is one flush, not 1024. Mutation: lock-flush-per-range */
+/* COLD for 1024 ranges is one flush, not 1024. Mutation: lock-flush-each */
 TEST_F(flush, cold_once)
 {
 	long before, flushes;
@@ -188,7 +185,7 @@ TEST_F(flush, cold_once)
 	EXPECT_EQ(RANGES - 64, young(self->target.pid, self->mem, 2 * RANGES));
 }
 
-/* So are DONTNEED and FREE for a process's own ranges. Mutation: lock-flush-per-range */
+/* So are DONTNEED and FREE for a process's own ranges. Mutation: lock-flush-each */
 TEST_F(flush, dontneed_once)
 {
 	long before, flushes;
@@ -212,7 +209,8 @@ TEST_F(flush, dontneed_once)
 /*
  * A flush that was put off is done before the call returns. A page that is read
  * all the time on another CPU becomes young again after COLD, because that CPU
- * has to look at the page table again. Mutation: lock-no-flush
+ * has to look at the page table again.
+ * Mutation: lock-no-flush
  */
 TEST_F(flush, cold_is_seen)
 {
@@ -227,7 +225,8 @@ TEST_F(flush, cold_is_seen)
 
 /*
  * The same for DONTNEED: after the call no thread reads what was there, nor on a
- * CPU that read it all the time. Mutation: lock-no-flush
+ * CPU that read it all the time.
+ * Mutation: lock-no-flush
  */
 TEST_F(flush, discarded_is_not_seen)
 {
@@ -262,24 +261,9 @@ struct stuck {
 	pid_t fault;
 };
 
-/* The file system thaws when the test is over, however it ends. */
-static int start_guard(int fs)
+static void thaw(long fs)
 {
-	int ends[2];
-	char byte;
-
-	if (pipe2(ends, O_CLOEXEC))
-		die("pipe2");
-	if (!fork()) {
-		setsid();
-		close(ends[1]);
-		while (read(ends[0], &byte, 1) > 0)
-			;
-		ioctl(fs, FITHAW, 0);
-		_exit(0);
-	}
-	close(ends[0]);
-	return ends[1];
+	ioctl(fs, FITHAW, 0);
 }
 
 FIXTURE_SETUP(wait)
@@ -289,7 +273,7 @@ FIXTURE_SETUP(wait)
 	self->fs = open(self->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (self->fs < 0)
 		die("open %s", self->dir);
-	self->guard = start_guard(self->fs);
+	self->guard = guard_start(thaw, self->fs);
 	self->call = share(sizeof(*self->call));
 	self->stuck = share(sizeof(*self->stuck));
 }
@@ -487,7 +471,7 @@ TEST(resched_small_pages)
 	EXPECT_LE(OFTEN, most);
 }
 
-/* Between huge pages. Mutation: hook huge-resched */
+/* Between huge pages. Hook: huge-resched */
 TEST(resched_huge_pages)
 {
 	const int n = 64;

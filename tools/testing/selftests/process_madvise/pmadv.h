@@ -13,6 +13,10 @@
  * CPU has in a pagevec is not on the LRU lists yet, and an advice passes it
  * over. Threads that have to run at the same time are moved away by run_on().
  *
+ * The head of a test names the mutations, mutations/NAME.patch, that it was seen
+ * to catch, and the hooks, patches of the series, that it misses when they are
+ * left out.
+ *
  * Helpers end the test by die() where the machine does not do what is needed
  * to go on. What is tested is asserted by the tests.
  */
@@ -290,6 +294,34 @@ static inline char thread_state(pid_t pid, pid_t tid)
 	text[len] = 0;
 	end = strrchr(text, ')');
 	return end ? end[2] : 0;
+}
+
+/*
+ * Something that has to be undone when the test is over, however it ends. A
+ * process of its own, outside of the test's process group, waits until the
+ * descriptor that this returns is closed, by the test or by its end.
+ */
+static inline int guard_start(void (*undo)(long), long arg)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC))
+		die("pipe2");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (!pid) {
+		setsid();
+		close(ends[1]);
+		while (read(ends[0], &byte, 1) > 0)
+			;
+		undo(arg);
+		_exit(0);
+	}
+	close(ends[0]);
+	return ends[1];
 }
 
 /*
@@ -587,7 +619,7 @@ static inline long young(pid_t pid, const void *mem, size_t pages)
 
 static inline bool write_file(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	bool done;
 
 	if (fd < 0)

@@ -2,9 +2,6 @@
 /*
  * Whose memory process_madvise(2) advises: the names of the caller itself, what
  * counts as the caller itself, and processes that are about to end.
- *
- * Mutations: remote-self-cap, remote-self-sentinels, remote-leader,
- * remote-target-gone, remote-clone-vm
  */
 #include <dirent.h>
 
@@ -42,7 +39,7 @@ FIXTURE_TEARDOWN(self)
 
 #define ADVISE(job, pidfd) ask(&self->agent, job, (long)self->mem, pidfd)
 
-/* PIDFD_SELF is the caller; an advice needs no capability. Mutation: remote-self-cap */
+/* PIDFD_SELF is the caller; an advice needs no capability. Mutation: self-is-remote */
 TEST_F(self, sentinel)
 {
 	ASSERT_EQ(PAGES * PAGE, ADVISE(job_self_cold, PIDFD_SELF));
@@ -51,7 +48,7 @@ TEST_F(self, sentinel)
 	EXPECT_EQ(0, present(self->agent.pid, self->mem, PAGES));
 }
 
-/* PIDFD_SELF_PROCESS is the caller as well. Mutation: remote-self-sentinels */
+/* PIDFD_SELF_PROCESS is the caller as well. Mutation: self-one-sentinel */
 TEST_F(self, sentinel_process)
 {
 	ASSERT_EQ(PAGES * PAGE, ADVISE(job_self_cold, PIDFD_SELF_PROCESS));
@@ -60,7 +57,7 @@ TEST_F(self, sentinel_process)
 	EXPECT_EQ(0, present(self->agent.pid, self->mem, PAGES));
 }
 
-/* The numbers are those of mainline. Mutation: remote-self-sentinels */
+/* The numbers are those of mainline. Mutation: self-one-sentinel */
 TEST_F(self, sentinel_numbers)
 {
 	ASSERT_EQ(PAGES * PAGE, ADVISE(job_self_cold, -10000));
@@ -80,7 +77,10 @@ static long job_own_pidfd(long mem, long advice)
 	return ret;
 }
 
-/* A pidfd of one's own is no other process. Mutation: remote-self-cap */
+/*
+ * A pidfd of one's own is no other process.
+ * Mutations: self-is-remote, self-pidfd-is-remote
+ */
 TEST_F(self, own_pidfd)
 {
 	ASSERT_EQ(PAGES * PAGE, ADVISE(job_own_pidfd, MADV_COLD));
@@ -114,7 +114,7 @@ static long job_advise_in_thread(long mem, long pidfd)
 	return call.ret;
 }
 
-/* Both names mean the caller's memory in every thread. Mutation: remote-self-sentinels */
+/* Both names mean the caller's memory in every thread. Mutation: self-one-sentinel */
 TEST_F(self, sentinel_in_thread)
 {
 	ASSERT_EQ(PAGES * PAGE, ADVISE(job_advise_in_thread, PIDFD_SELF_THREAD));
@@ -182,7 +182,8 @@ FIXTURE_TEARDOWN(leader)
 
 /*
  * A process lives as long as one of its threads, and is advised although its
- * main thread has ended. Mutation: remote-leader
+ * main thread has ended.
+ * Mutation: remote-leader
  */
 TEST_F(leader, dead_others_live)
 {
@@ -210,7 +211,7 @@ TEST_F(leader, dead_others_live)
 	EXPECT_EQ(PAGES, count);
 }
 
-/* So are both names of the caller. Mutation: remote-self-sentinels */
+/* So are both names of the caller. Mutations: self-by-leader, self-one-sentinel */
 TEST_F(leader, dead_advises_itself)
 {
 	store(&self->orphan->go, true);
@@ -221,7 +222,7 @@ TEST_F(leader, dead_advises_itself)
 
 /*
  * A process that shares the memory, like the child of vfork(2), is not another:
- * all advices and no capability. Mutation: remote-clone-vm
+ * all advices and no capability.
  */
 static __u64 clone_stack[8192];
 static int clone_pidfd;
@@ -236,6 +237,7 @@ static int clone_main(void *unused __attribute__((unused)))
 	return 0;
 }
 
+/* Mutations: self-is-remote, self-pidfd-is-remote */
 TEST(shared_memory_is_self)
 {
 	int status;
@@ -395,7 +397,6 @@ TEST_F(dying, caller_killed)
 /*
  * The same for reading from swap, which is one long step for a whole VMA. Here
  * the killer waits until some pages have been read.
- * Mutation: remote-killed-reading
  */
 FIXTURE(reading) {
 	struct agent target;
@@ -442,6 +443,7 @@ static long job_kill_reader(long pid, long reads)
 	return kill(pid, SIGKILL);
 }
 
+/* Hooks: swapin-walk, swapin-shmem */
 TEST_F(reading, caller_killed)
 {
 	struct agent caller, killer;

@@ -2,9 +2,6 @@
 /*
  * What MADV_PAGEOUT, MADV_COLD and MADV_WILLNEED do to small pages: what goes,
  * what stays, and that nothing is lost.
- *
- * Mutations: swap-shared, swap-cold-active, swap-cold-inactive, swap-cold-young,
- * swap-willneed-remote, swap-willneed-end, swap-keep-references
  */
 #include "pmadv.h"
 
@@ -41,7 +38,7 @@ FIXTURE_TEARDOWN(swap)
 
 #define ADVISE(advice) pmadv_range(self->target.pidfd, self->mem, PAGES * PAGE, advice)
 
-/* PAGEOUT takes the pages, and their content comes back. Mutation: swap-keep-references */
+/* PAGEOUT takes the pages, and their content comes back. Mutation: swap-references */
 TEST_F(swap, pageout)
 {
 	NEED_SWAP();
@@ -53,7 +50,7 @@ TEST_F(swap, pageout)
 	EXPECT_EQ(PAGES, present(self->target.pid, self->mem, PAGES));
 }
 
-/* Twice is as good as once. Mutation: swap-keep-references */
+/* Twice is as good as once. Mutation: swap-references */
 TEST_F(swap, pageout_twice)
 {
 	NEED_SWAP();
@@ -73,7 +70,7 @@ static long job_rewrite(long mem, long pages)
 	return 0;
 }
 
-/* What was written between two PAGEOUTs is what comes back. Mutation: swap-keep-references */
+/* What was written between two PAGEOUTs is what comes back. Mutation: swap-references */
 TEST_F(swap, pageout_after_write)
 {
 	NEED_SWAP();
@@ -87,7 +84,10 @@ TEST_F(swap, pageout_after_write)
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, PAGES));
 }
 
-/* WILLNEED, also for another process, reads back from swap. Mutation: swap-willneed-remote */
+/*
+ * WILLNEED, also for another process, reads back from swap.
+ * Mutation: swap-willneed-none
+ */
 TEST_F(swap, willneed)
 {
 	NEED_SWAP();
@@ -99,7 +99,10 @@ TEST_F(swap, willneed)
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, PAGES));
 }
 
-/* WILLNEED reads what it was told, and not a page more. Mutation: swap-willneed-end */
+/*
+ * WILLNEED reads what it was told, and not a page more.
+ * Mutation: swap-willneed-none; Hook: swapin-shmem
+ */
 TEST_F(swap, willneed_part)
 {
 	char *mem = self->mem;
@@ -113,7 +116,10 @@ TEST_F(swap, willneed_part)
 	EXPECT_EQ(0, ask(&self->target, job_in_core, (long)mem + 16 * PAGE, PAGES - 16));
 }
 
-/* COLD makes pages old and leaves them where they are. Mutation: swap-cold-young */
+/*
+ * COLD makes pages old and leaves them where they are.
+ * Mutations: file-cold-refused, swap-cold-young
+ */
 TEST_F(swap, cold)
 {
 	ASSERT_EQ(PAGES, young(self->target.pid, self->mem, PAGES));
@@ -240,7 +246,7 @@ FIXTURE_TEARDOWN(ageing)
 	rmdir(self->dir);
 }
 
-/* Mutation: swap-cold-inactive */
+/* Mutation: swap-cold-active; Hook: cold-inactive */
 TEST_F(ageing, cold_inactive)
 {
 	void *first, *last;

@@ -2,9 +2,6 @@
 /*
  * Transparent huge pages under MADV_COLD and MADV_PAGEOUT: advised as a whole,
  * in part, shared, and while they are written to.
- *
- * Mutations: thp-lost-dirty, thp-flush-each, thp-shared, thp-shared-break,
- * thp-no-split, thp-cold-splits
  */
 #include "pmadv.h"
 
@@ -37,7 +34,7 @@ FIXTURE_TEARDOWN(thp)
 		    (count) * PAGE, advice)
 #define ALL	(HUGES * SUB)
 
-/* PAGEOUT takes all of a huge page. Mutation: swap-keep-references */
+/* PAGEOUT takes all of a huge page. Mutation: swap-references */
 TEST_F(thp, pageout_whole)
 {
 	NEED_SWAP();
@@ -57,7 +54,10 @@ TEST_F(thp, pageout_part)
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, ALL));
 }
 
-/* COLD makes a huge page old, which stays huge. Mutation: thp-cold-splits */
+/*
+ * COLD makes a huge page old, which stays huge.
+ * Mutations: thp-cold-young, thp-split-whole
+ */
 TEST_F(thp, cold_whole)
 {
 	ASSERT_EQ(ALL, young(self->pid, self->mem, ALL));
@@ -69,7 +69,8 @@ TEST_F(thp, cold_whole)
 
 /*
  * COLD of a part splits the page and makes the part old. The split forgets that
- * the rest was young. Mutation: thp-no-split
+ * the rest was young.
+ * Mutation: thp-no-split
  */
 TEST_F(thp, cold_part)
 {
@@ -136,7 +137,7 @@ static long job_write(long mem, long pages)
 
 /*
  * A shared huge page does not end the walk: the private pages behind it, in the
- * same two megabytes, are advised. Mutation: thp-shared-break
+ * same two megabytes, are advised.
  */
 static bool share_first_half(FIXTURE_DATA(thp) *self)
 {
@@ -150,6 +151,7 @@ static bool share_first_half(FIXTURE_DATA(thp) *self)
 	       young(self->pid, self->mem, ALL) == ALL;
 }
 
+/* Mutation: thp-shared-break */
 TEST_F(thp, cold_behind_shared)
 {
 	ASSERT_TRUE(share_first_half(self));
@@ -158,6 +160,7 @@ TEST_F(thp, cold_behind_shared)
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, ALL));
 }
 
+/* Mutation: thp-shared-break */
 TEST_F(thp, pageout_behind_shared)
 {
 	NEED_SWAP();
@@ -168,7 +171,7 @@ TEST_F(thp, pageout_behind_shared)
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, ALL));
 }
 
-/* COLD for many huge pages is one flush. Mutation: thp-flush-each */
+/* COLD for many huge pages is one flush. Mutation: thp-lost-dirty */
 TEST(flush_once)
 {
 	struct spinner *spinner = share(sizeof(*spinner));
@@ -203,7 +206,7 @@ TEST(flush_once)
 	agent_kill(&target);
 }
 
-/* What is written after MADV_FREE stays, whatever advice follows. Mutation: thp-lost-dirty */
+/* What is written after MADV_FREE stays, whatever advice follows. Mutation: thp-clean */
 TEST_F(thp, rewritten_after_free)
 {
 	static const int advices[] = { MADV_COLD, MADV_PAGEOUT };
@@ -233,42 +236,25 @@ TEST_F(thp, rewritten_after_free)
  * counts who has mapped the page: to have this function traced, with a stack
  * each time, makes the moment longer than all that is around it. Without the
  * tracer the test is as valid, and less likely to hit.
- *
- * Mutation: thp-lost-dirty
  */
 #define STORM_HUGES	32
 #define STORM_ROUNDS	25
 #define TRACING		"/sys/kernel/tracing/"
 
-static void trace_mapcount(bool on)
+static void trace_stop(long unused __attribute__((unused)))
 {
-	if (!on)
-		write_file(TRACING "current_tracer", "nop");
-	write_file(TRACING "set_ftrace_filter", on ? "__page_mapcount" : "\n");
-	write_file(TRACING "options/func_stack_trace", on ? "1" : "0");
-	if (on)
-		write_file(TRACING "current_tracer", "function");
+	write_file(TRACING "current_tracer", "nop");
+	write_file(TRACING "options/func_stack_trace", "0");
+	write_file(TRACING "set_ftrace_filter", "");
 }
 
-/* Trace until the descriptor is closed, or the test is no more. */
-static int start_tracing(void)
+/* Without a filter the tracer would slow everything down. */
+static void trace_start(void)
 {
-	int ends[2];
-	char byte;
-
-	if (pipe2(ends, O_CLOEXEC))
-		die("pipe2");
-	if (!fork()) {
-		setsid();
-		close(ends[1]);
-		while (read(ends[0], &byte, 1) > 0)
-			;
-		trace_mapcount(false);
-		_exit(0);
+	if (write_file(TRACING "set_ftrace_filter", "__page_mapcount")) {
+		write_file(TRACING "current_tracer", "function");
+		write_file(TRACING "options/func_stack_trace", "1");
 	}
-	close(ends[0]);
-	trace_mapcount(true);
-	return ends[1];
 }
 
 struct storm {
@@ -303,6 +289,7 @@ static void *storm_store(void *arg)
 	return NULL;
 }
 
+/* Mutations: thp-clean, thp-lost-dirty */
 TEST(store_under_cold)
 {
 	const size_t len = STORM_HUGES * HUGE;
@@ -310,7 +297,7 @@ TEST(store_under_cold)
 	double start, took = 0;
 	unsigned int round;
 	pthread_t thread;
-	int i, tracing, lost = 0;
+	int i, guard, lost = 0;
 	char *mem;
 
 	NEED_SWAP();
@@ -323,7 +310,8 @@ TEST(store_under_cold)
 	storm.mem = (__u64 *)mem;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, storm_store, &storm));
 	srand(1);
-	tracing = start_tracing();
+	guard = guard_start(trace_stop, 0);
+	trace_start();
 
 	for (round = 1; round <= STORM_ROUNDS; round++) {
 		ASSERT_EQ(len, pmadv_range(PIDFD_SELF, mem, len, MADV_FREE));
@@ -344,7 +332,7 @@ TEST(store_under_cold)
 		lost -= smaps_kb(getpid(), mem, STORM_HUGES * SUB, "Private_Dirty") / 2048;
 	}
 	pthread_join(thread, NULL);
-	close(tracing);
+	close(guard);
 	EXPECT_EQ(0, lost)
 		TH_LOG("of %d", STORM_ROUNDS * STORM_HUGES);
 

@@ -3,10 +3,6 @@
  * How process_madvise(2) works through its vector: what is done, what is
  * counted, and where it ends. The advice is MADV_PAGEOUT, given to another
  * process, because /proc/PID/pagemap tells to the page what was done.
- *
- * Mutations: vector-go-on, vector-count-broken, vector-round-count,
- * vector-hole-stops, vector-hole-silent, vector-empty-align, vector-locked,
- * vector-import-lazy, vector-second-vma
  */
 #include "pmadv.h"
 
@@ -45,7 +41,7 @@ FIXTURE_TEARDOWN(vector)
 #define PAGEOUT(n)	pmadv(self->target.pidfd, self->vec, n, MADV_PAGEOUT, 0)
 #define SWAPPED(i)	swapped(self->target.pid, self->area[i], AREA)
 
-/* The call returns the sum of the lengths. Mutation: vector-round-count */
+/* The call returns the sum of the lengths. Mutation: vector-first-only */
 TEST_F(vector, whole)
 {
 	int i;
@@ -70,7 +66,7 @@ TEST_F(vector, length_is_rounded_up)
 	EXPECT_EQ(AREA, SWAPPED(1));
 }
 
-/* Nothing to do is done. Mutation: vector-empty-align */
+/* Nothing to do is done. Mutations: errors-vlen-limit, vector-empty-error */
 TEST_F(vector, empty)
 {
 	EXPECT_EQ(0, PAGEOUT(0));
@@ -81,7 +77,10 @@ TEST_F(vector, empty)
 	EXPECT_EQ(-EINVAL, PAGEOUT(1025));
 }
 
-/* An empty range is passed over, wherever it points to. Mutation: vector-empty-align */
+/*
+ * An empty range is passed over, wherever it points to.
+ * Mutations: vector-empty-align, vector-first-only
+ */
 TEST_F(vector, empty_range_between)
 {
 	NEED_SWAP();
@@ -96,7 +95,7 @@ TEST_F(vector, empty_range_between)
 	EXPECT_EQ(AREA, SWAPPED(4));
 }
 
-/* As many as 1024 ranges. Mutation: vector-second-vma */
+/* As many as 1024 ranges. Mutation: vector-first-only */
 TEST_F(vector, full)
 {
 	int i;
@@ -115,7 +114,7 @@ TEST_F(vector, full)
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, 2048));
 }
 
-/* A range may be named twice and is counted twice. Mutation: vector-round-count */
+/* A range may be named twice and is counted twice. Mutation: vector-first-only */
 TEST_F(vector, same_range_twice)
 {
 	NEED_SWAP();
@@ -136,7 +135,7 @@ static long job_map_three(long unused __attribute__((unused)),
 	return (long)mem;
 }
 
-/* One range may span VMAs. Mutation: vector-second-vma */
+/* One range may span VMAs. Mutation: vector-first-vma */
 TEST_F(vector, range_over_vmas)
 {
 	NEED_SWAP();
@@ -147,7 +146,11 @@ TEST_F(vector, range_over_vmas)
 	EXPECT_EQ(6, swapped(self->target.pid, self->mem, 6));
 }
 
-/* ENOMEM: a hole. What is mapped is done all the same. Mutation: vector-hole-stops */
+/*
+ * ENOMEM: a hole. What is mapped is done all the same.
+ * Mutations: vector-count-failed, vector-first-vma, vector-hole-silent,
+ * vector-hole-stops
+ */
 TEST_F(vector, hole_inside)
 {
 	NEED_SWAP();
@@ -161,7 +164,11 @@ TEST_F(vector, hole_inside)
 	EXPECT_EQ(0, SWAPPED(1));
 }
 
-/* A range with a hole is not counted, and is the last. Mutation: vector-hole-silent */
+/*
+ * A range with a hole is not counted, and is the last.
+ * Mutations: vector-count-failed, vector-go-on, vector-hole-silent,
+ * vector-hole-stops
+ */
 TEST_F(vector, hole_is_not_counted)
 {
 	NEED_SWAP();
@@ -215,7 +222,8 @@ TEST_F(vector, hole_only)
 
 /*
  * The vector is read as a whole before anything is done: an error in its last
- * element leaves the first alone. Mutation: vector-import-lazy
+ * element leaves the first alone.
+ * Mutation: vector-unchecked
  */
 TEST_F(vector, bad_element_changes_nothing)
 {
@@ -229,7 +237,10 @@ TEST_F(vector, bad_element_changes_nothing)
 	EXPECT_EQ(0, SWAPPED(1));
 }
 
-/* The same, where the vector reaches into memory that is not there. Mutation: vector-import-lazy */
+/*
+ * The same, where the vector reaches into memory that is not there.
+ * Mutation: vector-unread
+ */
 TEST_F(vector, vector_ends_in_nothing)
 {
 	struct iovec *vec;
@@ -256,7 +267,8 @@ static long job_reserve(long len, long unused __attribute__((unused)))
 
 /*
  * A call does no more than 2 GiB less a page; what is beyond is not touched and
- * not counted. Mutation: vector-round-count
+ * not counted.
+ * Mutation: vector-no-limit
  */
 TEST_F(vector, two_gigabytes_at_most)
 {
@@ -280,8 +292,6 @@ TEST_F(vector, two_gigabytes_at_most)
 /*
  * Progress: the ranges before the one that fails are done and counted, the
  * ones behind it are left alone; the error shows if nothing was done.
- *
- * Mutations: vector-go-on, vector-count-broken, vector-locked
  */
 enum fault { UNALIGNED, UNMAPPED, LOCKED, HUGETLB, PFNMAP };
 
@@ -407,6 +417,7 @@ static bool spoil(FIXTURE_DATA(progress) *self,
 	return false;
 }
 
+/* Mutations: vector-any-vma, vector-go-on, vector-hole-silent, vector-round-count */
 TEST_F(progress, pageout)
 {
 	long done = 0;
@@ -429,6 +440,7 @@ TEST_F(progress, pageout)
 	}
 }
 
+/* Mutations: vector-any-vma, vector-count-failed, vector-go-on, vector-unaligned */
 TEST_F(progress, cold)
 {
 	long done = 0;
