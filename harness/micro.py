@@ -64,6 +64,14 @@ def claims(claim, name):
     return name == claim or name.startswith(claim.rstrip("/") + "/")
 
 
-def claimants(patches, name):
-    """The patches that claim a file of ours, once for each line that does."""
-    return [patch for patch in patches for claim in patch.overlays if claims(claim, name)]
+def claim_faults(patches, ours):
+    """What is wrong with who brings in which file of ours: each has to enter with exactly one patch."""
+    wrong = []
+    for name in ours:
+        by = [patch.name for patch in patches for claim in patch.overlays if claims(claim, name)]
+        if not by:
+            wrong.append(f"{name}: no patch claims it")
+        elif len(by) > 1:
+            wrong.append(f"{name}: claimed by {' and '.join(by)}")
+    return wrong + [f"{claim}: claimed by {patch.name}, and there is no such file of ours" for patch in patches
+                    for claim in patch.overlays if not any(claims(claim, name) for name in ours)]

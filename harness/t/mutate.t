@@ -150,6 +150,15 @@ with repository() as made:
     made.change("isolation/tested.patch", "+tested", "+t")
     report.expect("tests that fail without a mutation say nothing", made.run("mutate"), 1, "the tests fail without a mutation")
 
+# Fails in the first run, where nothing is broken, and without the hook.
+UNSTEADY = CHECK.replace("grep -q epsilon", """runs=$(grep -c . "$ACCORD_TOP/build/ran")
+{ [ "$runs" -gt 1 ] && ! grep -q zeta "$image"; } || fail "isolation: second: blinks (x)"
+grep -q epsilon""")
+with repository(patches={**PATCHES, "isolation/unheard.patch": NEXT}) as made:
+    (made.top / "harness/check").write_text(UNSTEADY)
+    report.expect("a test that fails now and then does not notice anything", made.run("mutate"), 1, "noticed  hook      isolation/tested",
+                  "MISSED   hook      isolation/unheard.patch", "note: second:blinks failed without a mutation, too")
+
 # A run that was cut off between breaking and mending.
 with repository() as made:
     made.run("mutate", "--only", "tested")

@@ -39,32 +39,89 @@ FIXTURE_VARIANT(advice) {
 	const char *letters;
 };
 
-#define ADVICE(name, value, how, ...)					\
-FIXTURE_VARIANT_ADD(advice, name) {					\
-	.advice = value, .effect = how, ##__VA_ARGS__	\
-}
+FIXTURE_VARIANT_ADD(advice, normal) {
+	.advice = MADV_NORMAL, .effect = FLAG_CLEAR, .letters = "rr", .before = MADV_RANDOM,
+};
 
-ADVICE(normal, MADV_NORMAL, FLAG_CLEAR, .letters = "rr", .before = MADV_RANDOM);
-ADVICE(random, MADV_RANDOM, FLAG_SET, .letters = "rr");
-ADVICE(sequential, MADV_SEQUENTIAL, FLAG_SET, .letters = "sr");
-ADVICE(dontfork, MADV_DONTFORK, FLAG_SET, .letters = "dc");
-ADVICE(dofork, MADV_DOFORK, FLAG_CLEAR, .letters = "dc", .before = MADV_DONTFORK);
-ADVICE(wipeonfork, MADV_WIPEONFORK, FLAG_SET, .letters = "wf");
-ADVICE(keeponfork, MADV_KEEPONFORK, FLAG_CLEAR, .letters = "wf", .before = MADV_WIPEONFORK);
-ADVICE(dontdump, MADV_DONTDUMP, FLAG_SET, .letters = "dd");
-ADVICE(dodump, MADV_DODUMP, FLAG_CLEAR, .letters = "dd", .before = MADV_DONTDUMP);
-ADVICE(mergeable, MADV_MERGEABLE, FLAG_SET, .letters = "mg");
-ADVICE(unmergeable, MADV_UNMERGEABLE, FLAG_CLEAR, .letters = "mg", .before = MADV_MERGEABLE);
-ADVICE(hugepage, MADV_HUGEPAGE, FLAG_SET, .letters = "hg");
-ADVICE(nohugepage, MADV_NOHUGEPAGE, FLAG_SET, .letters = "nh", .before = MADV_HUGEPAGE);
-ADVICE(dontneed, MADV_DONTNEED, ZERO);
-ADVICE(remove, MADV_REMOVE, ZERO, .shared = true);
-ADVICE(free, MADV_FREE, LAZY);
-ADVICE(cold, MADV_COLD, OLD);
-ADVICE(pageout, MADV_PAGEOUT, OUT);
-ADVICE(willneed, MADV_WILLNEED, IN, .before = MADV_PAGEOUT);
-ADVICE(soft_offline, MADV_SOFT_OFFLINE, MOVED);
-ADVICE(hwpoison, MADV_HWPOISON, POISONED);
+FIXTURE_VARIANT_ADD(advice, random) {
+	.advice = MADV_RANDOM, .effect = FLAG_SET, .letters = "rr",
+};
+
+FIXTURE_VARIANT_ADD(advice, sequential) {
+	.advice = MADV_SEQUENTIAL, .effect = FLAG_SET, .letters = "sr",
+};
+
+FIXTURE_VARIANT_ADD(advice, dontfork) {
+	.advice = MADV_DONTFORK, .effect = FLAG_SET, .letters = "dc",
+};
+
+FIXTURE_VARIANT_ADD(advice, dofork) {
+	.advice = MADV_DOFORK, .effect = FLAG_CLEAR, .letters = "dc", .before = MADV_DONTFORK,
+};
+
+FIXTURE_VARIANT_ADD(advice, wipeonfork) {
+	.advice = MADV_WIPEONFORK, .effect = FLAG_SET, .letters = "wf",
+};
+
+FIXTURE_VARIANT_ADD(advice, keeponfork) {
+	.advice = MADV_KEEPONFORK, .effect = FLAG_CLEAR, .letters = "wf", .before = MADV_WIPEONFORK,
+};
+
+FIXTURE_VARIANT_ADD(advice, dontdump) {
+	.advice = MADV_DONTDUMP, .effect = FLAG_SET, .letters = "dd",
+};
+
+FIXTURE_VARIANT_ADD(advice, dodump) {
+	.advice = MADV_DODUMP, .effect = FLAG_CLEAR, .letters = "dd", .before = MADV_DONTDUMP,
+};
+
+FIXTURE_VARIANT_ADD(advice, mergeable) {
+	.advice = MADV_MERGEABLE, .effect = FLAG_SET, .letters = "mg",
+};
+
+FIXTURE_VARIANT_ADD(advice, unmergeable) {
+	.advice = MADV_UNMERGEABLE, .effect = FLAG_CLEAR, .letters = "mg", .before = MADV_MERGEABLE,
+};
+
+FIXTURE_VARIANT_ADD(advice, hugepage) {
+	.advice = MADV_HUGEPAGE, .effect = FLAG_SET, .letters = "hg",
+};
+
+FIXTURE_VARIANT_ADD(advice, nohugepage) {
+	.advice = MADV_NOHUGEPAGE, .effect = FLAG_SET, .letters = "nh", .before = MADV_HUGEPAGE,
+};
+
+FIXTURE_VARIANT_ADD(advice, dontneed) {
+	.advice = MADV_DONTNEED, .effect = ZERO,
+};
+
+FIXTURE_VARIANT_ADD(advice, remove) {
+	.advice = MADV_REMOVE, .effect = ZERO, .shared = true,
+};
+
+FIXTURE_VARIANT_ADD(advice, free) {
+	.advice = MADV_FREE, .effect = LAZY,
+};
+
+FIXTURE_VARIANT_ADD(advice, cold) {
+	.advice = MADV_COLD, .effect = OLD,
+};
+
+FIXTURE_VARIANT_ADD(advice, pageout) {
+	.advice = MADV_PAGEOUT, .effect = OUT,
+};
+
+FIXTURE_VARIANT_ADD(advice, willneed) {
+	.advice = MADV_WILLNEED, .effect = IN, .before = MADV_PAGEOUT,
+};
+
+FIXTURE_VARIANT_ADD(advice, soft_offline) {
+	.advice = MADV_SOFT_OFFLINE, .effect = MOVED,
+};
+
+FIXTURE_VARIANT_ADD(advice, hwpoison) {
+	.advice = MADV_HWPOISON, .effect = POISONED,
+};
 
 FIXTURE_SETUP(advice)
 {
@@ -128,13 +185,11 @@ static __u64 frame_of(const void *page)
 }
 
 /* Does one page show the effect? */
-static bool shows(FIXTURE_DATA(advice) *self,
-		  const FIXTURE_VARIANT(advice) *variant, int page)
+static bool shows(enum effect effect, char *at, int page, __u64 frame)
 {
-	char *at = self->mem + page * PAGE;
 	pid_t pid = getpid();
 
-	switch (variant->effect) {
+	switch (effect) {
 	case ZERO:
 		return is_zero(at);
 	case OUT:
@@ -142,7 +197,7 @@ static bool shows(FIXTURE_DATA(advice) *self,
 	case IN:
 		return !present(pid, at, 1) && job_in_core((long)at, 1) == 1;
 	case MOVED:
-		return frame_of(at) != self->frame[page] &&
+		return frame_of(at) != frame &&
 		       !wrong(at, 1, 1 + page * PAGE / 8);
 	case POISONED:
 		return poisoned(at);
@@ -199,7 +254,8 @@ TEST_F(advice, self)
 
 			if (variant->effect >= MOVED)
 				expected = i == 0 || i == SKIPPED + 1;
-			EXPECT_EQ(expected, shows(self, variant, i))
+			EXPECT_EQ(expected, shows(variant->effect, self->mem + i * PAGE, i,
+						  self->frame[i]))
 				TH_LOG("page %d", i);
 			some += expected;
 		}

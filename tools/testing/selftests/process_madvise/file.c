@@ -29,27 +29,51 @@ FIXTURE_VARIANT(file) {
 	bool cache_goes;
 };
 
-#define FILE_VARIANT(name, ...) FIXTURE_VARIANT_ADD(file, name) { __VA_ARGS__ }
-
 /* The owner */
-FILE_VARIANT(private_owner, .mode = 0644, .copies_go = true, .cache_goes = true);
-FILE_VARIANT(shared_owner, .shared = true, .mode = 0644, .cache_goes = true);
+FIXTURE_VARIANT_ADD(file, private_owner) {
+	.mode = 0644, .copies_go = true, .cache_goes = true,
+};
+
+FIXTURE_VARIANT_ADD(file, shared_owner) {
+	.shared = true, .mode = 0644, .cache_goes = true,
+};
+
 /* A stranger who may write, whose target may not need to */
-FILE_VARIANT(private_writer, .mode = 0666, .caller = NOBODY, .target = NOBODY,
-	     .copies_go = true, .cache_goes = true);
-FILE_VARIANT(shared_writer, .shared = true, .mode = 0666, .caller = NOBODY, .target = NOBODY,
-	     .cache_goes = true);
+FIXTURE_VARIANT_ADD(file, private_writer) {
+	.mode = 0666, .caller = NOBODY, .target = NOBODY, .copies_go = true,
+	.cache_goes = true,
+};
+
+FIXTURE_VARIANT_ADD(file, shared_writer) {
+	.shared = true, .mode = 0666, .caller = NOBODY, .target = NOBODY,
+	.cache_goes = true,
+};
+
 /* A stranger who may only read */
-FILE_VARIANT(private_reader, .mode = 0644, .caller = NOBODY, .target = NOBODY,
-	     .copies_go = true);
-FILE_VARIANT(shared_reader, .shared = true, .mode = 0644, .caller = NOBODY, .target = NOBODY);
+FIXTURE_VARIANT_ADD(file, private_reader) {
+	.mode = 0644, .caller = NOBODY, .target = NOBODY, .copies_go = true,
+};
+
+FIXTURE_VARIANT_ADD(file, shared_reader) {
+	.shared = true, .mode = 0644, .caller = NOBODY, .target = NOBODY,
+};
+
 /* It is the caller who counts, not the target. */
-FILE_VARIANT(private_of_other, .mode = 0644, .caller = NOBODY, .copies_go = true);
-FILE_VARIANT(shared_of_other, .shared = true, .mode = 0644, .caller = NOBODY);
-FILE_VARIANT(private_by_owner, .mode = 0644, .target = NOBODY,
-	     .copies_go = true, .cache_goes = true);
-FILE_VARIANT(shared_by_owner, .shared = true, .mode = 0644, .target = NOBODY,
-	     .cache_goes = true);
+FIXTURE_VARIANT_ADD(file, private_of_other) {
+	.mode = 0644, .caller = NOBODY, .copies_go = true,
+};
+
+FIXTURE_VARIANT_ADD(file, shared_of_other) {
+	.shared = true, .mode = 0644, .caller = NOBODY,
+};
+
+FIXTURE_VARIANT_ADD(file, private_by_owner) {
+	.mode = 0644, .target = NOBODY, .copies_go = true, .cache_goes = true,
+};
+
+FIXTURE_VARIANT_ADD(file, shared_by_owner) {
+	.shared = true, .mode = 0644, .target = NOBODY, .cache_goes = true,
+};
 
 /* Map a file, read all of it and, if it is private, write to some pages. */
 static long job_map_file(long path, long shared)

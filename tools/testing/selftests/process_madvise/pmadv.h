@@ -77,7 +77,7 @@
 #define load(from)		__atomic_load_n(from, __ATOMIC_ACQUIRE)
 #define store(to, value)	__atomic_store_n(to, value, __ATOMIC_RELEASE)
 
-/* A fixture's setup cannot skip its test by returning. */
+/* From anywhere: a fixture's setup cannot skip its test by returning. */
 #define SKIP_TEST(fmt, ...) SKIP(_exit(255), fmt, ##__VA_ARGS__)
 
 /* The call: bytes, or a negative error number. */
@@ -116,10 +116,11 @@ static inline double now(void)
 /* Wait for a condition that something else brings about; false if it does not. */
 #define wait_for(condition) ({						\
 	double __end = now() + PATIENCE;				\
+	bool __true;							\
 									\
-	while (!(condition) && now() < __end)				\
+	while (!(__true = (condition)) && now() < __end)		\
 		usleep(200);						\
-	(condition);							\
+	__true;								\
 })
 
 /* The nth CPU (from 0) that this process had when it began, or -1. */
@@ -677,7 +678,7 @@ static inline long huge_mapped(pid_t pid, const void *mem, size_t huge)
 }
 
 /* A counter of /proc/vmstat. */
-static inline long vmstat(const char *name)
+static inline long vm_counter(const char *name)
 {
 	FILE *file = fopen("/proc/vmstat", "r");
 	long number, found = -1;
@@ -708,7 +709,7 @@ static inline bool have_swap(void)
 
 #define NEED_SWAP() do {						\
 	if (!have_swap())						\
-		SKIP(return, "no swap space");				\
+		SKIP_TEST("no swap space");				\
 } while (0)
 
 /*

@@ -265,7 +265,7 @@ TEST(shared_memory_is_self)
 #define LONG_PAGES	(LONG_RANGES * LONG_RANGE)
 #define ATTEMPTS	8
 
-FIXTURE(dying) {
+struct scene {
 	struct agent target;
 	struct agent caller;
 	struct agent killer;
@@ -287,52 +287,54 @@ static void set_ranges(struct call *call, char *mem, int ranges)
 	}
 }
 
-static void dying_start(FIXTURE_DATA(dying) *self)
+static void scene_start(struct scene *scene)
 {
-	self->target = agent_start();
-	self->mem = (char *)ask(&self->target, job_map_filled, LONG_PAGES, 1);
-	self->pagemap = open_proc(self->target.pid, "pagemap");
-	self->call->pidfd = self->target.pidfd;
-	self->call->advice = MADV_PAGEOUT;
-	set_ranges(self->call, self->mem, LONG_RANGES);
-	self->caller = agent_start();
-	self->killer = agent_start();
+	scene->target = agent_start();
+	scene->mem = (char *)ask(&scene->target, job_map_filled, LONG_PAGES, 1);
+	scene->pagemap = open_proc(scene->target.pid, "pagemap");
+	scene->call->pidfd = scene->target.pidfd;
+	scene->call->advice = MADV_PAGEOUT;
+	set_ranges(scene->call, scene->mem, LONG_RANGES);
+	scene->caller = agent_start();
+	scene->killer = agent_start();
 }
 
-static void dying_stop(FIXTURE_DATA(dying) *self)
+static void scene_stop(struct scene *scene)
 {
-	agent_kill(&self->killer);
-	agent_kill(&self->caller);
-	agent_kill(&self->target);
-	close(self->pagemap);
+	agent_kill(&scene->killer);
+	agent_kill(&scene->caller);
+	agent_kill(&scene->target);
+	close(scene->pagemap);
 }
 
-FIXTURE_SETUP(dying)
-{
-	self->call = share(sizeof(*self->call));
-	dying_start(self);
-}
-
-FIXTURE_TEARDOWN(dying)
-{
-	dying_stop(self);
-}
-
+/* The killer is a copy of the test as it was then, with the scene. */
 static long job_kill(long pid, long arg)
 {
-	FIXTURE_DATA(dying) *self = (void *)arg;
+	struct scene *scene = (struct scene *)arg;
 	double end = now() + PATIENCE;
 
 	run_on(1);
-	while (!(read_pagemap(self->pagemap, self->mem) & PM_SWAP)) {
+	while (!(read_pagemap(scene->pagemap, scene->mem) & PM_SWAP)) {
 		if (now() > end)
 			return -ETIME;
 	}
 	return kill(pid, SIGKILL);
 }
 
-/* The killer is a copy of this process: hand it the fixture as it was then. */
-#define KILL(who) agent_begin(&self->killer, job_kill, (who).pid, (long)self)
+FIXTURE(dying) {
+	struct scene scene;
+};
+
+FIXTURE_SETUP(dying)
+{
+	self->scene.call = share(sizeof(*self->scene.call));
+	scene_start(&self->scene);
+}
+
+FIXTURE_TEARDOWN(dying)
+{
+	scene_stop(&self->scene);
+}
 
 /*
  * When the target ends, so does the call, and says how many bytes it did: a
@@ -341,6 +343,7 @@ static long job_kill(long pid, long arg)
  */
 TEST_F(dying, target_killed)
 {
+	struct scene *scene = &self->scene;
 	bool ended = false;
 	long ret = 0;
 	int i;
@@ -351,18 +354,18 @@ TEST_F(dying, target_killed)
 	/* The call may have been faster than the killer: try again then. */
 	for (i = 0; i < ATTEMPTS && !ended; i++) {
 		if (i) {
-			dying_stop(self);
-			dying_start(self);
+			scene_stop(scene);
+			scene_start(scene);
 		}
-		KILL(self->target);
-		ret = ask(&self->caller, job_call, (long)self->call, 0);
-		ASSERT_EQ(0, agent_result(&self->killer));
+		agent_begin(&scene->killer, job_kill, scene->target.pid, (long)scene);
+		ret = ask(&scene->caller, job_call, (long)scene->call, 0);
+		ASSERT_EQ(0, agent_result(&scene->killer));
 		ended = ret < LONG_PAGES * (long)PAGE;
 	}
 	ASSERT_TRUE(ended);
 	EXPECT_LT(0, ret);
 	EXPECT_EQ(0, ret % (LONG_RANGE * PAGE));
-	EXPECT_EQ(-ESRCH, ask(&self->caller, job_call, (long)self->call, 0));
+	EXPECT_EQ(-ESRCH, ask(&scene->caller, job_call, (long)scene->call, 0));
 }
 
 /*
@@ -371,6 +374,7 @@ TEST_F(dying, target_killed)
  */
 TEST_F(dying, caller_killed)
 {
+	struct scene *scene = &self->scene;
 	bool ended = false;
 	int i;
 
@@ -379,19 +383,19 @@ TEST_F(dying, caller_killed)
 		SKIP(return, "one CPU only");
 	for (i = 0; i < ATTEMPTS && !ended; i++) {
 		if (i) {
-			dying_stop(self);
-			dying_start(self);
+			scene_stop(scene);
+			scene_start(scene);
 		}
-		KILL(self->caller);
-		agent_begin(&self->caller, job_call, (long)self->call, 0);
-		ASSERT_EQ(0, agent_result(&self->killer));
-		ASSERT_TRUE(wait_for(thread_state(self->caller.pid, self->caller.pid) == 'Z'));
-		ended = !swapped(self->target.pid,
-				 self->mem + (LONG_PAGES - LONG_RANGE) * PAGE, LONG_RANGE);
+		agent_begin(&scene->killer, job_kill, scene->caller.pid, (long)scene);
+		agent_begin(&scene->caller, job_call, (long)scene->call, 0);
+		ASSERT_EQ(0, agent_result(&scene->killer));
+		ASSERT_TRUE(wait_for(thread_state(scene->caller.pid, scene->caller.pid) == 'Z'));
+		ended = !swapped(scene->target.pid,
+				 scene->mem + (LONG_PAGES - LONG_RANGE) * PAGE, LONG_RANGE);
 	}
 	EXPECT_TRUE(ended);
-	EXPECT_LT(0, swapped(self->target.pid, self->mem, LONG_RANGE));
-	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, LONG_PAGES));
+	EXPECT_LT(0, swapped(scene->target.pid, scene->mem, LONG_RANGE));
+	EXPECT_EQ(0, ask(&scene->target, job_wrong, (long)scene->mem, LONG_PAGES));
 }
 
 /*
@@ -436,7 +440,7 @@ static long job_kill_reader(long pid, long reads)
 	double end = now() + PATIENCE;
 
 	run_on(1);
-	while (vmstat("pswpin") < reads) {
+	while (vm_counter("pswpin") < reads) {
 		if (now() > end)
 			return -ETIME;
 	}
@@ -459,7 +463,7 @@ TEST_F(reading, caller_killed)
 				      MADV_PAGEOUT));
 		caller = agent_start();
 		killer = agent_start();
-		agent_begin(&killer, job_kill_reader, caller.pid, vmstat("pswpin") + 16);
+		agent_begin(&killer, job_kill_reader, caller.pid, vm_counter("pswpin") + 16);
 		agent_begin(&caller, job_call, (long)self->call, 0);
 		ASSERT_EQ(0, agent_result(&killer));
 		ASSERT_TRUE(wait_for(thread_state(caller.pid, caller.pid) == 'Z'));

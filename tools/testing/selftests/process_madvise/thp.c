@@ -139,22 +139,22 @@ static long job_write(long mem, long pages)
  * A shared huge page does not end the walk: the private pages behind it, in the
  * same two megabytes, are advised.
  */
-static bool share_first_half(FIXTURE_DATA(thp) *self)
+static bool share_first_half(struct agent *target, char *mem)
 {
-	if (ask(&self->target, job_map_by_parts, (long)self->mem, 0) ||
-	    pages_flagged(self->pid, self->mem, SUB, KPF_THP) != SUB ||
-	    ask(&self->target, job_fork, 0, 0) <= 0)
+	if (ask(target, job_map_by_parts, (long)mem, 0) ||
+	    pages_flagged(target->pid, mem, SUB, KPF_THP) != SUB ||
+	    ask(target, job_fork, 0, 0) <= 0)
 		return false;
 	/* The second half is copied when it is written to. */
-	ask(&self->target, job_write, (long)self->mem + SUB / 2 * PAGE, SUB / 2);
-	return pages_flagged(self->pid, self->mem, SUB, KPF_THP) == SUB / 2 &&
-	       young(self->pid, self->mem, ALL) == ALL;
+	ask(target, job_write, (long)mem + SUB / 2 * PAGE, SUB / 2);
+	return pages_flagged(target->pid, mem, SUB, KPF_THP) == SUB / 2 &&
+	       young(target->pid, mem, ALL) == ALL;
 }
 
 /* Mutation: thp-shared-break */
 TEST_F(thp, cold_behind_shared)
 {
-	ASSERT_TRUE(share_first_half(self));
+	ASSERT_TRUE(share_first_half(&self->target, self->mem));
 	ASSERT_EQ(SUB * PAGE, ADVISE(0, SUB, MADV_COLD));
 	EXPECT_EQ(ALL - SUB / 2, young(self->pid, self->mem, ALL));
 	EXPECT_EQ(0, ask(&self->target, job_wrong, (long)self->mem, ALL));
@@ -164,7 +164,7 @@ TEST_F(thp, cold_behind_shared)
 TEST_F(thp, pageout_behind_shared)
 {
 	NEED_SWAP();
-	ASSERT_TRUE(share_first_half(self));
+	ASSERT_TRUE(share_first_half(&self->target, self->mem));
 	ASSERT_EQ(SUB * PAGE, ADVISE(0, SUB, MADV_PAGEOUT));
 	EXPECT_EQ(0, swapped(self->pid, self->mem, SUB / 2));
 	EXPECT_EQ(SUB / 2, swapped(self->pid, self->mem + SUB / 2 * PAGE, SUB / 2));
@@ -214,8 +214,8 @@ TEST_F(thp, rewritten_after_free)
 
 	NEED_SWAP();
 	agent_kill(&self->target);
-	self->mem = map_huge(HUGES);
 	self->target = agent_start();
+	self->mem = map_huge(HUGES);
 	ASSERT_EQ(ALL * PAGE, pmadv_range(PIDFD_SELF, self->mem, ALL * PAGE, MADV_FREE));
 	fill(self->mem, ALL, 3);
 	for (i = 0; i < ARRAY_SIZE(advices); i++) {
@@ -304,13 +304,14 @@ TEST(store_under_cold)
 	run_on(0);
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
+	/* The guard is a child, so it comes before the memory. */
+	guard = guard_start(trace_stop, 0);
 	mem = map_huge(STORM_HUGES);
 	if (huge_mapped(getpid(), mem, STORM_HUGES) != STORM_HUGES)
 		SKIP(return, "no huge pages");
 	storm.mem = (__u64 *)mem;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, storm_store, &storm));
 	srand(1);
-	guard = guard_start(trace_stop, 0);
 	trace_start();
 
 	for (round = 1; round <= STORM_ROUNDS; round++) {

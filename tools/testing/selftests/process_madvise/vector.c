@@ -309,22 +309,65 @@ FIXTURE_VARIANT(progress) {
 	int at;
 };
 
-#define PROGRESS(name, which, number)					\
-FIXTURE_VARIANT_ADD(progress, name##_first) {				\
-	.fault = which, .error = number, .at = 0,			\
-};									\
-FIXTURE_VARIANT_ADD(progress, name##_middle) {				\
-	.fault = which, .error = number, .at = 2,			\
-};									\
-FIXTURE_VARIANT_ADD(progress, name##_last) {				\
-	.fault = which, .error = number, .at = AREAS - 1,		\
-}
+FIXTURE_VARIANT_ADD(progress, unaligned_first) {
+	.fault = UNALIGNED, .error = -EINVAL, .at = 0,
+};
 
-PROGRESS(unaligned, UNALIGNED, -EINVAL);
-PROGRESS(unmapped, UNMAPPED, -ENOMEM);
-PROGRESS(locked, LOCKED, -EINVAL);
-PROGRESS(hugetlb, HUGETLB, -EINVAL);
-PROGRESS(pfnmap, PFNMAP, -EINVAL);
+FIXTURE_VARIANT_ADD(progress, unaligned_middle) {
+	.fault = UNALIGNED, .error = -EINVAL, .at = 2,
+};
+
+FIXTURE_VARIANT_ADD(progress, unaligned_last) {
+	.fault = UNALIGNED, .error = -EINVAL, .at = AREAS - 1,
+};
+
+FIXTURE_VARIANT_ADD(progress, unmapped_first) {
+	.fault = UNMAPPED, .error = -ENOMEM, .at = 0,
+};
+
+FIXTURE_VARIANT_ADD(progress, unmapped_middle) {
+	.fault = UNMAPPED, .error = -ENOMEM, .at = 2,
+};
+
+FIXTURE_VARIANT_ADD(progress, unmapped_last) {
+	.fault = UNMAPPED, .error = -ENOMEM, .at = AREAS - 1,
+};
+
+FIXTURE_VARIANT_ADD(progress, locked_first) {
+	.fault = LOCKED, .error = -EINVAL, .at = 0,
+};
+
+FIXTURE_VARIANT_ADD(progress, locked_middle) {
+	.fault = LOCKED, .error = -EINVAL, .at = 2,
+};
+
+FIXTURE_VARIANT_ADD(progress, locked_last) {
+	.fault = LOCKED, .error = -EINVAL, .at = AREAS - 1,
+};
+
+FIXTURE_VARIANT_ADD(progress, hugetlb_first) {
+	.fault = HUGETLB, .error = -EINVAL, .at = 0,
+};
+
+FIXTURE_VARIANT_ADD(progress, hugetlb_middle) {
+	.fault = HUGETLB, .error = -EINVAL, .at = 2,
+};
+
+FIXTURE_VARIANT_ADD(progress, hugetlb_last) {
+	.fault = HUGETLB, .error = -EINVAL, .at = AREAS - 1,
+};
+
+FIXTURE_VARIANT_ADD(progress, pfnmap_first) {
+	.fault = PFNMAP, .error = -EINVAL, .at = 0,
+};
+
+FIXTURE_VARIANT_ADD(progress, pfnmap_middle) {
+	.fault = PFNMAP, .error = -EINVAL, .at = 2,
+};
+
+FIXTURE_VARIANT_ADD(progress, pfnmap_last) {
+	.fault = PFNMAP, .error = -EINVAL, .at = AREAS - 1,
+};
 
 static long job_lock(long mem, long pages)
 {
@@ -364,10 +407,15 @@ static long job_find_pfnmap(long unused __attribute__((unused)),
 
 FIXTURE_SETUP(progress)
 {
+	char text[32];
 	int i;
 
-	self->hugepages = read_number(NR_HUGEPAGES);
 	self->target = agent_start();
+	self->hugepages = read_number(NR_HUGEPAGES);
+	if (variant->fault == HUGETLB && self->hugepages >= 0) {
+		snprintf(text, sizeof(text), "%ld", self->hugepages + 1);
+		self->reserved = write_file(NR_HUGEPAGES, text);
+	}
 	for (i = 0; i < AREAS; i++) {
 		self->area[i] = (char *)ask(&self->target, job_map_filled, AREA, i);
 		self->vec[i].iov_base = self->area[i];
@@ -387,31 +435,24 @@ FIXTURE_TEARDOWN(progress)
 	}
 }
 
-/* Put what cannot be advised where the variant says. */
-static bool spoil(FIXTURE_DATA(progress) *self,
-		  const FIXTURE_VARIANT(progress) *variant)
+/* Make a range one that cannot be advised. */
+static bool spoil(struct agent *target, struct iovec *range, enum fault fault)
 {
-	struct iovec *range = &self->vec[variant->at];
-	long area = (long)self->area[variant->at];
-	char text[32];
-
-	switch (variant->fault) {
+	switch (fault) {
 	case UNALIGNED:
 		range->iov_base++;
 		return true;
 	case UNMAPPED:
-		return !ask(&self->target, job_unmap, area, AREA);
+		return !ask(target, job_unmap, (long)range->iov_base, AREA);
 	case LOCKED:
-		return !ask(&self->target, job_lock, area, AREA);
+		return !ask(target, job_lock, (long)range->iov_base, AREA);
 	case HUGETLB:
-		snprintf(text, sizeof(text), "%ld", self->hugepages + 1);
-		self->reserved = self->hugepages >= 0 && write_file(NR_HUGEPAGES, text);
 		range->iov_len = HUGE;
-		range->iov_base = (void *)ask(&self->target, job_map_hugetlb, 0, 0);
+		range->iov_base = (void *)ask(target, job_map_hugetlb, 0, 0);
 		return range->iov_base;
 	case PFNMAP:
 		range->iov_len = PAGE;
-		range->iov_base = (void *)ask(&self->target, job_find_pfnmap, 0, 0);
+		range->iov_base = (void *)ask(target, job_find_pfnmap, 0, 0);
 		return range->iov_base;
 	}
 	return false;
@@ -424,7 +465,7 @@ TEST_F(progress, pageout)
 	int i;
 
 	NEED_SWAP();
-	if (!spoil(self, variant))
+	if (!spoil(&self->target, &self->vec[variant->at], variant->fault))
 		SKIP(return, "no such memory to be had");
 
 	for (i = 0; i < variant->at; i++)
@@ -446,7 +487,7 @@ TEST_F(progress, cold)
 	long done = 0;
 	int i;
 
-	if (!spoil(self, variant))
+	if (!spoil(&self->target, &self->vec[variant->at], variant->fault))
 		SKIP(return, "no such memory to be had");
 
 	for (i = 0; i < variant->at; i++)
