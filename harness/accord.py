@@ -68,7 +68,9 @@ def room(folder, mib, what):
 
 
 def lock(name):
-    """Hold a lock on a part of build/ until this process ends; wait for whoever has it."""
+    """Hold a lock on a part of build/ until this process ends; wait for whoever else has it."""
+    if name in lock.held:
+        return
     BUILD.mkdir(exist_ok=True)
     handle = open(BUILD / f".lock-{name}", "w")
     try:
@@ -76,10 +78,10 @@ def lock(name):
     except BlockingIOError:
         say(f"waiting for another run that works on {name}")
         fcntl.flock(handle, fcntl.LOCK_EX)
-    lock.held.append(handle)
+    lock.held[name] = handle
 
 
-lock.held = []
+lock.held = {}
 
 
 def slot(name=""):

@@ -238,7 +238,7 @@ TEST_F(thp, rewritten_after_free)
  * tracer the test is as valid, and less likely to hit.
  */
 #define STORM_HUGES	32
-#define STORM_ROUNDS	25
+#define STORM_ROUNDS	50
 #define TRACING		"/sys/kernel/tracing/"
 
 static void trace_stop(long unused __attribute__((unused)))
@@ -289,7 +289,7 @@ static void *storm_store(void *arg)
 	return NULL;
 }
 
-/* Mutations: thp-clean, thp-lost-dirty */
+/* Mutations: thp-clean and, by luck, thp-lost-dirty */
 TEST(store_under_cold)
 {
 	const size_t len = STORM_HUGES * HUGE;
