@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Who runs at the same time as whom: players of a ring (core_sched.h) on the
+ * siblings of a core, with and without cookies, while their cookies, classes
+ * and CPUs change.
+ *
+ * Should fail with: core_must_kick() always false; core_settled() without the
+ * comparison of cookies; sched_core_set_cookie() without resched_curr();
+ * core_rank_rt() giving real-time tasks the rank of fair ones;
+ * sched_core_cpu_activate() left out.
+ */
+#include "core_sched.h"
+
+#include "../kselftest_harness.h"
+
+#define SECONDS	0.5
+
+FIXTURE(core) {
+	int a, b;
+	struct ring ring;
+};
+
+FIXTURE_SETUP(core)
+{
+	if (core_sched_missing())
+		SKIP(return, "no core scheduling, or no SMT");
+	if (!find_siblings(&self->a, &self->b))
+		SKIP(return, "no siblings");
+	if (geteuid())
+		SKIP(return, "needs root");
+}
+
+FIXTURE_TEARDOWN(core)
+{
+	if (self->ring.memory)
+		ring_stop(&self->ring);
+}
+
+#define EXPECT_APART(ring) do {						\
+	struct ring_count count;					\
+									\
+	EXPECT_TRUE(ring_apart(ring, &count))				\
+		TH_LOG("%lu rounds, %lu switches", count.rounds,	\
+		       count.switches);					\
+} while (0)
+
+#define EXPECT_TOGETHER(ring) do {					\
+	struct ring_count count;					\
+									\
+	EXPECT_TRUE(ring_together(ring, &count))			\
+		TH_LOG("%lu rounds, %lu switches", count.rounds,	\
+		       count.switches);					\
+} while (0)
+
+static bool start(FIXTURE_DATA(core) *self)
+{
+	int cpu[2] = { self->a, self->b };
+
+	return ring_start(&self->ring, 2, cpu);
+}
+
+TEST_F_TIMEOUT(core, no_cookies, 1200)
+{
+	ASSERT_TRUE(start(self));
+	EXPECT_TOGETHER(&self->ring);
+}
+
+TEST_F_TIMEOUT(core, one_cookie, 1200)
+{
+	ASSERT_TRUE(start(self));
+	ASSERT_EQ(0, core_create(self->ring.player[0]));
+	ASSERT_EQ(0, core_share_from(self->ring.player[0]));
+	ASSERT_EQ(0, core_share_to(self->ring.player[1]));
+	EXPECT_TOGETHER(&self->ring);
+}
+
+TEST_F_TIMEOUT(core, two_cookies, 1200)
+{
+	ASSERT_TRUE(start(self));
+	ASSERT_EQ(0, core_create(self->ring.player[0]));
+	ASSERT_EQ(0, core_create(self->ring.player[1]));
+	EXPECT_APART(&self->ring);
+}
+
+TEST_F_TIMEOUT(core, a_cookie_and_none, 1200)
+{
+	ASSERT_TRUE(start(self));
+	ASSERT_EQ(0, core_create(self->ring.player[0]));
+	EXPECT_APART(&self->ring);
+}
+
+TEST_F_TIMEOUT(core, cookies_change_while_running, 1200)
+{
+	int i;
+
+	ASSERT_TRUE(start(self));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, core_create(self->ring.player[i % 2]));
+		EXPECT_APART(&self->ring);
+		ASSERT_EQ(0, core_share_from(self->ring.player[i % 2]));
+		ASSERT_EQ(0, core_share_to(self->ring.player[1 - i % 2]));
+		EXPECT_TOGETHER(&self->ring);
+	}
+}
+
+/* Many players, each with a cookie of its own, on either sibling. */
+TEST_F_TIMEOUT(core, five_groups_on_a_core, 1200)
+{
+	int cpu[5] = { self->a, self->b, self->a, self->b, self->b };
+	int i;
+
+	ASSERT_TRUE(ring_start(&self->ring, 5, cpu));
+	for (i = 0; i < 5; i++)
+		ASSERT_EQ(0, core_create(self->ring.player[i]));
+	EXPECT_APART(&self->ring);
+}
+
+/* Three groups of two, that may move between all siblings of two cores. */
+TEST_F_TIMEOUT(core, three_groups_roam, 1200)
+{
+	struct ring pair[3] = { };
+	int cpu[2] = { -1, -1 };
+	int i, j;
+
+	for (i = 0; i < 3; i++) {
+		ASSERT_TRUE(ring_start(&pair[i], 2, cpu));
+		ASSERT_EQ(0, core_create(pair[i].player[0]));
+		ASSERT_EQ(0, core_share_from(pair[i].player[0]));
+		ASSERT_EQ(0, core_share_to(pair[i].player[1]));
+	}
+	ASSERT_TRUE(start(self));
+	ASSERT_EQ(0, core_create(self->ring.player[0]));
+	ASSERT_EQ(0, core_create(self->ring.player[1]));
+
+	/* Whoever else is there, these two are apart. */
+	for (i = 0; i < 4; i++) {
+		EXPECT_APART(&self->ring);
+		for (j = 0; j < 3; j++)
+			pin(pair[j].player[i % 2], i % 2 ? self->a : self->b);
+	}
+	for (i = 0; i < 3; i++)
+		ring_stop(&pair[i]);
+}
+
+/* A real-time task has the core for itself, but for the bandwidth limit. */
+TEST_F_TIMEOUT(core, real_time_against_fair, 1200)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	double time[2];
+
+	ASSERT_TRUE(start(self));
+	ASSERT_EQ(0, core_create(self->ring.player[0]));
+	if (sched_setscheduler(self->ring.player[0], SCHED_FIFO, &param))
+		SKIP(return, "no real-time bandwidth in this control group");
+
+	time[0] = cpu_time(self->ring.player[0]);
+	time[1] = cpu_time(self->ring.player[1]);
+	nap(4 * SECONDS);
+	time[0] = cpu_time(self->ring.player[0]) - time[0];
+	time[1] = cpu_time(self->ring.player[1]) - time[1];
+	EXPECT_GT(time[0], 4 * time[1]);
+	/* The limit lets the other run now and then. */
+	EXPECT_APART(&self->ring);
+
+	param.sched_priority = 0;
+	ASSERT_EQ(0, sched_setscheduler(self->ring.player[0], SCHED_OTHER,
+					&param));
+	EXPECT_APART(&self->ring);
+}
+
+TEST_F_TIMEOUT(core, round_robin_takes_turns, 1200)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	int i;
+
+	ASSERT_TRUE(start(self));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, core_create(self->ring.player[i]));
+		if (sched_setscheduler(self->ring.player[i], SCHED_RR, &param))
+			SKIP(return, "no real-time bandwidth here");
+	}
+	for (i = 0; i < 4; i++)
+		EXPECT_TRUE(makes_progress(self->ring.player[i % 2], 0.05));
+}
+
+TEST_F_TIMEOUT(core, deadline_against_fair, 1200)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = {
+		.size = sizeof(attr), .policy = 6, .runtime = 5000000,
+		.deadline = 20000000, .period = 20000000,
+	};
+	int cpu[2] = { -1, self->b };
+
+	/* A deadline task may not be pinned. */
+	ASSERT_TRUE(ring_start(&self->ring, 2, cpu));
+	ASSERT_EQ(0, core_create(self->ring.player[0]));
+	if (syscall(SYS_sched_setattr, self->ring.player[0], &attr, 0))
+		SKIP(return, "no deadline bandwidth");
+	ASSERT_EQ(0, core_create(self->ring.player[1]));
+	EXPECT_TRUE(makes_progress(self->ring.player[0], 0.05));
+	EXPECT_TRUE(makes_progress(self->ring.player[1], 0.05));
+}
+
+/* Either sibling goes and comes back, the one that came first as well. */
+TEST_F_TIMEOUT(core, siblings_go_and_come, 1200)
+{
+	int cpu[2] = { self->a, self->b };
+	char path[64];
+	int i;
+
+	ASSERT_TRUE(start(self));
+	ASSERT_EQ(0, core_create(self->ring.player[0]));
+	ASSERT_EQ(0, core_create(self->ring.player[1]));
+
+	for (i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online", cpu[i % 2]);
+		if (write_line(path, "0"))
+			SKIP(return, "CPUs cannot be unplugged");
+		ASSERT_EQ(0, write_line(path, "1"));
+		/* Unplugging has let them go elsewhere. */
+		ASSERT_EQ(0, pin(self->ring.player[0], self->a));
+		ASSERT_EQ(0, pin(self->ring.player[1], self->b));
+		EXPECT_APART(&self->ring);
+	}
+	ASSERT_EQ(0, core_share_from(self->ring.player[0]));
+	ASSERT_EQ(0, core_share_to(self->ring.player[1]));
+	EXPECT_TOGETHER(&self->ring);
+}
+
+TEST_F_TIMEOUT(core, both_siblings_go_and_come, 1200)
+{
+	int cpu[2] = { self->a, self->b };
+	char path[2][64];
+	int i, first;
+
+	ASSERT_TRUE(start(self));
+	ASSERT_EQ(0, core_create(self->ring.player[0]));
+	ASSERT_EQ(0, core_create(self->ring.player[1]));
+	for (i = 0; i < 2; i++)
+		snprintf(path[i], sizeof(path[i]),
+			 "/sys/devices/system/cpu/cpu%d/online", cpu[i]);
+
+	/* Out in one order, in in the other: another CPU is the first. */
+	for (first = 0; first < 2; first++) {
+		if (write_line(path[first], "0") ||
+		    write_line(path[1 - first], "0"))
+			SKIP(return, "CPUs cannot be unplugged");
+		ASSERT_EQ(0, write_line(path[1 - first], "1"));
+		ASSERT_EQ(0, write_line(path[first], "1"));
+		ASSERT_EQ(0, pin(self->ring.player[0], self->a));
+		ASSERT_EQ(0, pin(self->ring.player[1], self->b));
+		EXPECT_APART(&self->ring);
+	}
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Everything goes on while every CPU has hogs with cookies: wake-ups, stopper
+ * threads, CPU hotplug, code patching, stealing. Nothing here is about how fast:
+ * what has to happen has to happen before the time of the test is up.
+ *
+ * Should fail with: core_must_kick() not kicking idle siblings; core_settled()
+ * without the generation; core_steal() doing nothing (steals); core_rank()
+ * without the rank of stop tasks.
+ */
+#include "core_sched.h"
+
+#include <pthread.h>
+
+#include "../kselftest_harness.h"
+
+FIXTURE(core) {
+	int a, b, cpus;
+	pid_t hog[2 * CPUS_MAX];
+};
+
+FIXTURE_SETUP(core)
+{
+	if (core_sched_missing())
+		SKIP(return, "no core scheduling, or no SMT");
+	if (!find_siblings(&self->a, &self->b))
+		SKIP(return, "no siblings");
+	if (geteuid())
+		SKIP(return, "needs root");
+	self->cpus = sysconf(_SC_NPROCESSORS_CONF);
+	if (self->cpus > CPUS_MAX)
+		self->cpus = CPUS_MAX;
+}
+
+FIXTURE_TEARDOWN(core)
+{
+	int i;
+
+	for (i = 0; i < 2 * CPUS_MAX; i++)
+		reap(self->hog[i]);
+}
+
+/* Two hogs for every CPU, each with a cookie of its own. */
+static bool crowd(FIXTURE_DATA(core) *self)
+{
+	int i;
+
+	for (i = 0; i < 2 * self->cpus; i++) {
+		self->hog[i] = spawn_hog(i / 2);
+		if (self->hog[i] <= 0)
+			return false;
+		if (core_create(self->hog[i]))
+			return false;
+	}
+
+	return true;
+}
+
+static bool everybody_runs(FIXTURE_DATA(core) *self)
+{
+	double start[2 * CPUS_MAX];
+	int i;
+
+	for (i = 0; i < 2 * self->cpus; i++)
+		start[i] = cpu_time(self->hog[i]);
+	for (i = 0; i < 2 * self->cpus; i++) {
+		while (cpu_time(self->hog[i]) < start[i] + 0.02)
+			nap(0.02);
+	}
+
+	return true;
+}
+
+TEST_F_TIMEOUT(core, everybody_gets_a_turn, 1200)
+{
+	ASSERT_TRUE(crowd(self));
+	EXPECT_TRUE(everybody_runs(self));
+}
+
+/* Two tasks of different cookies wake each other, on siblings and on one CPU. */
+TEST_F_TIMEOUT(core, wakeups_are_not_lost, 1200)
+{
+	int there[2], back[2], i, round;
+	char byte = 0;
+	pid_t pid;
+
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, pipe(there));
+		ASSERT_EQ(0, pipe(back));
+		pid = spawn();
+		if (!pid) {
+			pin(0, self->b);
+			core_create(0);
+			for (;;) {
+				if (read(there[0], &byte, 1) != 1 ||
+				    write(back[1], &byte, 1) != 1)
+					_exit(1);
+			}
+		}
+		ASSERT_EQ(0, core_create(0));
+		pin(0, round ? self->b : self->a);
+		for (i = 0; i < 3000; i++) {
+			ASSERT_EQ(1, write(there[1], &byte, 1));
+			ASSERT_EQ(1, read(back[0], &byte, 1));
+		}
+		reap(pid);
+		close(there[0]);
+		close(there[1]);
+		close(back[0]);
+		close(back[1]);
+	}
+}
+
+TEST_F_TIMEOUT(core, stoppers_run, 1200)
+{
+	int i;
+
+	ASSERT_TRUE(crowd(self));
+	/* Moving a running task to another CPU takes a stopper. */
+	for (i = 0; i < 40; i++) {
+		ASSERT_EQ(0, pin(self->hog[0], i % 2 ? self->a : self->b));
+		ASSERT_EQ(0, pin(self->hog[2 * self->a],
+				 i % 2 ? self->b : self->a));
+	}
+	EXPECT_TRUE(everybody_runs(self));
+}
+
+TEST_F_TIMEOUT(core, code_is_patched, 1200)
+{
+	const char *tracer = "/sys/kernel/debug/tracing/current_tracer";
+	int i;
+
+	if (access(tracer, W_OK))
+		SKIP(return, "no tracing");
+	ASSERT_TRUE(crowd(self));
+	for (i = 0; i < 3; i++) {
+		if (write_line(tracer, "function"))
+			SKIP(return, "no function tracer");
+		ASSERT_EQ(0, write_line(tracer, "nop"));
+	}
+	EXPECT_TRUE(everybody_runs(self));
+}
+
+TEST_F_TIMEOUT(core, cpus_go_and_come, 1200)
+{
+	char path[64];
+	int i;
+
+	ASSERT_TRUE(crowd(self));
+	for (i = 0; i < 2 * self->cpus; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online",
+			 i % self->cpus);
+		if (access(path, W_OK))
+			continue;
+		ASSERT_EQ(0, write_line(path, "0"));
+		ASSERT_EQ(0, write_line(path, "1"));
+	}
+	EXPECT_TRUE(everybody_runs(self));
+}
+
+TEST_F_TIMEOUT(core, smt_off_and_on, 1200)
+{
+	const char *control = "/sys/devices/system/cpu/smt/control";
+	char line[32];
+	int i;
+
+	read_line(control, line, sizeof(line));
+	if (strcmp(line, "on"))
+		SKIP(return, "SMT cannot be switched here");
+	ASSERT_TRUE(crowd(self));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, write_line(control, "off"));
+		EXPECT_TRUE(everybody_runs(self));
+		ASSERT_EQ(0, write_line(control, "on"));
+		EXPECT_TRUE(everybody_runs(self));
+	}
+}
+
+/*
+ * Two tasks of one cookie wait behind each other on one CPU, and the sibling of
+ * that CPU is free to run one of them: it is taken over, although it was bound
+ * while it was put there.
+ */
+TEST_F_TIMEOUT(core, a_free_sibling_steals, 1200)
+{
+	cpu_set_t both;
+	double sum;
+
+	ASSERT_EQ(0, core_create(0));
+	self->hog[0] = spawn_hog(self->a);
+	self->hog[1] = spawn_hog(self->a);
+	/* The sibling has work of its own, which may not run beside them. */
+	self->hog[2] = spawn_hog(self->b);
+	ASSERT_GT(self->hog[2], 0);
+	ASSERT_EQ(0, core_create(self->hog[2]));
+
+	CPU_ZERO(&both);
+	CPU_SET(self->a, &both);
+	CPU_SET(self->b, &both);
+	nap(0.3);
+	ASSERT_EQ(0, sched_setaffinity(self->hog[0], sizeof(both), &both));
+	ASSERT_EQ(0, sched_setaffinity(self->hog[1], sizeof(both), &both));
+	nap(0.5);
+
+	/*
+	 * While the two lead, both siblings are busy: together they use more
+	 * than what one CPU has. Stealing is all that can bring that about, as
+	 * the balancer sees two run queues with tasks.
+	 */
+	sum = -cpu_time(self->hog[0]) - cpu_time(self->hog[1]) -
+	      cpu_time(self->hog[2]);
+	nap(3);
+	sum += cpu_time(self->hog[0]) + cpu_time(self->hog[1]) +
+	       cpu_time(self->hog[2]);
+	EXPECT_GT(sum, 1.15 * 3);
+}
+
+/* Cookies come and go while tasks run, fork, move and die. */
+static void *change_cookies(void *arg)
+{
+	pid_t *hog = arg;
+	unsigned int i = getpid();
+
+	for (;;) {
+		i = i * 1103515245 + 12345;
+		switch (i >> 16 & 3) {
+		case 0:
+			core_create(hog[i >> 20 & 7]);
+			break;
+		case 1:
+			core_share_from(hog[i >> 20 & 7]);
+			break;
+		case 2:
+			core_share_to(hog[i >> 20 & 7]);
+			break;
+		case 3:
+			core_prctl(PR_SCHED_CORE_CREATE, hog[i >> 20 & 7],
+				   PR_SCHED_CORE_SCOPE_PROCESS_GROUP, 0);
+			break;
+		}
+	}
+
+	return NULL;
+}
+
+static void churn(int seed, int a, int b)
+{
+	int cpu[2] = { a, b };
+	pid_t hog[8];
+	pthread_t thread;
+	unsigned int i;
+
+	srand(seed);
+	setpgid(0, 0);
+	for (i = 0; i < 8; i++)
+		hog[i] = spawn_hog(cpu[i % 2]);
+	pthread_create(&thread, NULL, change_cookies, hog);
+	for (;;) {
+		i = rand() % 8;
+		reap(hog[i]);
+		hog[i] = spawn_hog(cpu[rand() % 2]);
+		if (rand() % 4 == 0)
+			setpriority(PRIO_PROCESS, hog[i], rand() % 20);
+		sched_yield();
+	}
+}
+
+TEST_F_TIMEOUT(core, churn, 1200)
+{
+	struct ring ring;
+	int cpu[2] = { self->a, self->b };
+	struct ring_count start, count;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		self->hog[i] = spawn();
+		if (!self->hog[i])
+			churn(i + 1, self->a, self->b);
+	}
+	ASSERT_TRUE(ring_start(&ring, 2, cpu));
+	ASSERT_EQ(0, core_create(ring.player[0]));
+	ASSERT_EQ(0, core_create(ring.player[1]));
+	start = ring_start_count(&ring);
+	for (i = 0; i < 80; i++) {
+		nap(0.1);
+		count = ring_since(&ring, start);
+		EXPECT_LE(count.rounds, ROUNDS_APART * (count.switches + 1));
+	}
+	/* Among sixteen others, they do get their turns. */
+	EXPECT_TRUE(makes_progress(ring.player[0], 0.02));
+	EXPECT_TRUE(makes_progress(ring.player[1], 0.02));
+	ring_stop(&ring);
+}
+
+TEST_HARNESS_MAIN
