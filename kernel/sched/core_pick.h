@@ -24,6 +24,12 @@
 #ifndef _KERNEL_SCHED_CORE_PICK_H
 #define _KERNEL_SCHED_CORE_PICK_H
 
+#ifdef __KERNEL__
+#include <linux/types.h>
+#else
+#include <stdbool.h>
+#endif
+
 /* Importance; smaller comes first. Real-time tasks have their prio, 0..99. */
 enum core_rank {
 	CORE_RANK_STOP		= -2,

@@ -8,7 +8,7 @@
  */
 #include "core_sched.h"
 
-#include "../kselftest_harness.h"
+#include <kselftest_harness.h>
 
 FIXTURE(core) {
 	int a, b;

@@ -11,7 +11,7 @@
  */
 #include "core_sched.h"
 
-#include "../kselftest_harness.h"
+#include <kselftest_harness.h>
 
 #define SECONDS	0.5
 

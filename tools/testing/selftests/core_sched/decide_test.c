@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "../../../../kernel/sched/core_pick.h"
-#include "../kselftest_harness.h"
+#include <kselftest_harness.h>
 
 #define CPUS	3
 #define DEPTH	2

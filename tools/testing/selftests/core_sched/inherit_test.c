@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-#include "../kselftest_harness.h"
+#include <kselftest_harness.h>
 
 FIXTURE(inherit) {
 	uint64_t cookie;

@@ -9,7 +9,7 @@
  */
 #include "core_sched.h"
 
-#include "../kselftest_harness.h"
+#include <kselftest_harness.h>
 
 #define COOKIES	"/sys/kernel/debug/sched_core/cookies"
 #define ENABLED	"/sys/kernel/debug/sched_core/enabled"

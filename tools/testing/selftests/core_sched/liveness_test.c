@@ -12,7 +12,7 @@
 
 #include <pthread.h>
 
-#include "../kselftest_harness.h"
+#include <kselftest_harness.h>
 
 FIXTURE(core) {
 	int a, b, cpus;

@@ -11,7 +11,7 @@
 
 #include <pthread.h>
 
-#include "../kselftest_harness.h"
+#include <kselftest_harness.h>
 
 #define THREAD	PR_SCHED_CORE_SCOPE_THREAD
 #define GROUP	PR_SCHED_CORE_SCOPE_THREAD_GROUP
