@@ -6,7 +6,9 @@
  */
 #include "core_sched.h"
 
+#include <linux/vhost.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
 
 #include <kselftest_harness.h>
 
@@ -143,6 +145,36 @@ TEST_F_TIMEOUT(inherit, zombie, 300)
 	waitpid(pid, NULL, 0);
 	EXPECT_EQ(-ESRCH, core_share_from(pid));
 	EXPECT_EQ(self->cookie, core_get(0));
+}
+
+/* The number of the kernel thread that vhost has made for a process. */
+static pid_t find_vhost_worker(pid_t owner)
+{
+	char path[64], line[64], want[64];
+	pid_t pid;
+
+	snprintf(want, sizeof(want), "vhost-%d", owner);
+	for (pid = owner + 1; pid < owner + 4096; pid++) {
+		snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+		if (!strcmp(read_line(path, line, sizeof(line)), want))
+			return pid;
+	}
+
+	return 0;
+}
+
+TEST_F_TIMEOUT(inherit, vhost_worker, 300)
+{
+	int fd = open("/dev/vhost-net", O_RDWR);
+	pid_t worker;
+
+	if (fd < 0)
+		SKIP(return, "no /dev/vhost-net");
+	ASSERT_EQ(0, ioctl(fd, VHOST_SET_OWNER));
+	worker = find_vhost_worker(getpid());
+	ASSERT_GT(worker, 0);
+	EXPECT_EQ(self->cookie, core_get(worker));
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -177,6 +177,21 @@ TEST_F_TIMEOUT(core, smt_off_and_on, 1200)
 	}
 }
 
+/* All CPUs but one go at once, tasks frozen, and come back. */
+TEST_F_TIMEOUT(core, suspended, 1200)
+{
+	char line[128];
+
+	read_line("/sys/power/state", line, sizeof(line));
+	if (!strstr(line, "mem") || access("/sys/power/pm_test", W_OK))
+		SKIP(return, "no suspend, or no way to test it");
+	ASSERT_TRUE(crowd(self));
+	ASSERT_EQ(0, write_line("/sys/power/pm_test", "processors"));
+	EXPECT_EQ(0, write_line("/sys/power/state", "mem"));
+	ASSERT_EQ(0, write_line("/sys/power/pm_test", "none"));
+	EXPECT_TRUE(everybody_runs(self));
+}
+
 /*
  * Two tasks of one cookie wait behind each other on one CPU, and the sibling of
  * that CPU is free to run one of them: it is taken over, although it was bound
