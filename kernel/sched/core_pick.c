@@ -34,6 +34,12 @@ static u64 core_view_cookie(const struct core_view *view)
 #define CREATE_TRACE_POINTS
 #include <trace/events/sched_core.h>
 
+/* The running task of a run queue whose lock is held. */
+static inline struct task_struct *core_curr(struct rq *rq)
+{
+	return rcu_dereference_protected(rq->curr, lockdep_is_held(&rq->lock));
+}
+
 /*
  *			Waiting tasks by cookie
  *
@@ -174,7 +180,7 @@ void sched_core_index(struct rq *rq)
 	rq_lock_irqsave(rq, &rf);
 	rq->core.indexed = true;
 	list_for_each_entry(p, &rq->cfs_tasks, se.group_node) {
-		if (p != rq->curr)
+		if (p != core_curr(rq))
 			core_index_add(rq, p);
 	}
 	rq_unlock_irqrestore(rq, &rf);
@@ -204,7 +210,7 @@ void __sched_core_enqueue(struct rq *rq, struct task_struct *p)
 	rq->core.gen++;
 
 	/* A running task whose parameters change is enqueued, too. */
-	if (p != rq->curr)
+	if (p != core_curr(rq))
 		core_index_add(rq, p);
 }
 
@@ -390,7 +396,7 @@ static struct task_struct *core_fair_of_cookie(struct rq *rq,
 {
 	struct task_struct *p, *best = NULL;
 
-	p = rq->curr;
+	p = core_curr(rq);
 	if (p->sched_class == &fair_sched_class && p->se.on_rq &&
 	    p->core.cookie == cookie && !sched_core_fair_throttled(p))
 		best = p;
@@ -595,7 +601,7 @@ static void core_fi_count(struct sched_core *core)
 static void core_fi_charge(struct rq *rq)
 {
 	u64 delta = rq->core.core->fi_clock - rq->core.fi_seen;
-	struct task_struct *p = rq->curr;
+	struct task_struct *p = core_curr(rq);
 
 	rq->core.fi_seen += delta;
 	if (!delta || p == rq->idle)
@@ -645,7 +651,7 @@ static void core_fi_decide(struct sched_core *core, u64 now, bool conflict)
 		if (core->fi_active)
 			core_fi_charge(rq);
 		rq->core.fi_seen = core->fi_clock;
-		rq->core.state = core_state_of(rq, rq->curr);
+		rq->core.state = core_state_of(rq, core_curr(rq));
 	}
 	core_fi_count(core);
 	core->fi_active = conflict;
@@ -827,10 +833,12 @@ static void core_note(struct rq *rq, const struct core_slot *slot,
 static bool core_must_kick(struct sched_core *core, struct rq *rq,
 			   const struct core_slot *slot)
 {
-	if (rq->curr == rq->idle)
+	struct task_struct *curr = core_curr(rq);
+
+	if (curr == rq->idle)
 		return core_slot_task(slot);
 
-	return rq->curr->core.cookie != core->cookie;
+	return curr->core.cookie != core->cookie;
 }
 
 static void core_publish(struct sched_core *core, struct rq *this_rq,
@@ -1053,7 +1061,7 @@ static struct task_struct *core_find_loot(struct rq *src, struct rq *dst,
 	struct rb_node *node;
 
 	/* It is about to run what it has. */
-	if (src->curr == src->idle &&
+	if (core_curr(src) == src->idle &&
 	    (!src->core.core || src->core.core->cookie == cookie))
 		return NULL;
 
@@ -1074,7 +1082,7 @@ static bool core_wants_loot(struct rq *rq, struct core_cookie *cookie)
 {
 	struct sched_core *core = rq->core.core;
 
-	return rq->curr == rq->idle && core && core->cookie == cookie &&
+	return core_curr(rq) == rq->idle && core && core->cookie == cookie &&
 	       !test_tsk_need_resched(rq->idle) && cpu_active(cpu_of(rq));
 }
 
@@ -1106,7 +1114,7 @@ static bool core_steal_from(struct rq *rq, struct rq *src,
 static bool core_steal_in(struct rq *rq, struct sched_domain *sd,
 			  struct core_cookie *cookie)
 {
-	struct sched_domain *child = sd->child;
+	struct sched_domain *child = rcu_dereference(sd->child);
 	int src;
 
 	for_each_cpu(src, sched_domain_span(sd)) {
@@ -1131,10 +1139,9 @@ static void core_steal(struct rq *rq)
 
 	cookie = rq->core.core->cookie;
 	rcu_read_lock();
-	for_each_domain(cpu_of(rq), sd) {
-		if (core_steal_in(rq, sd, cookie))
-			break;
-	}
+	sd = rcu_dereference(rq->sd);
+	while (sd && !core_steal_in(rq, sd, cookie))
+		sd = rcu_dereference(sd->parent);
 	rcu_read_unlock();
 }
 
@@ -1149,7 +1156,7 @@ static void core_steal(struct rq *rq)
 void __sched_core_tick(struct rq *rq)
 {
 	struct sched_core *core = rq->core.core;
-	struct task_struct *p = rq->curr;
+	struct task_struct *p = core_curr(rq);
 	u64 ran;
 
 	if (!core || !core->conflict || p == rq->idle)
@@ -1209,7 +1216,7 @@ int sched_core_idle_cpu(int cpu)
 {
 	struct rq *rq = cpu_rq(cpu);
 
-	if (sched_core_enabled() && rq->curr == rq->idle)
+	if (sched_core_enabled() && rcu_access_pointer(rq->curr) == rq->idle)
 		return 1;
 
 	return idle_cpu(cpu);

@@ -80,8 +80,10 @@ static void core_forget(struct sched_core *core)
 	core->cookie = NULL;
 	core->conflict = false;
 	core->fi_active = false;
-	for (i = 0; i < core->nr; i++)
+	for (i = 0; i < core->nr; i++) {
 		core->rqs[i]->core.competed = false;
+		sched_update_tick_dependency(core->rqs[i]);
+	}
 	sched_core_unlock_members(core->rqs, core->nr);
 	local_irq_enable();
 }

@@ -51,6 +51,7 @@
 
 #define CPUS_MAX	256
 #define RING_MAX	8
+#define SIBLINGS	"/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list"
 
 /* 0, or -errno. */
 static inline int core_prctl(int cmd, pid_t pid, int scope, unsigned long uaddr)
@@ -130,8 +131,7 @@ static inline bool find_siblings(int *a, int *b)
 	bool found = false;
 
 	for (cpu = 0; cpu < CPUS_MAX; cpu++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d"
-			 "/topology/thread_siblings_list", cpu);
+		snprintf(path, sizeof(path), SIBLINGS, cpu);
 		read_line(path, line, sizeof(line));
 		if (sscanf(line, "%d%*[,-]%d", &first, &second) != 2)
 			continue;
@@ -263,8 +263,7 @@ static inline pid_t spawn_hog(int cpu)
 
 /* The ring. */
 struct ring_memory {
-	unsigned long	token __attribute__((aligned(64)));
-	bool		stop __attribute__((aligned(64)));
+	unsigned long	token;
 };
 
 struct ring {

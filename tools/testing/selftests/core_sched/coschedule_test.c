@@ -247,7 +247,7 @@ TEST_F_TIMEOUT(core, both_siblings_go_and_come, 1200)
 		snprintf(path[i], sizeof(path[i]),
 			 "/sys/devices/system/cpu/cpu%d/online", cpu[i]);
 
-	/* Out in one order, in in the other: another CPU is the first. */
+	/* They leave in one order and come back in the other: another CPU is the first. */
 	for (first = 0; first < 2; first++) {
 		if (write_line(path[first], "0") ||
 		    write_line(path[1 - first], "0"))

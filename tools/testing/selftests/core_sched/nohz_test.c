@@ -32,8 +32,7 @@ static bool find_nohz_full(int *full, int *sibling)
 		got = sscanf(range, "%d-%d", &first, &last);
 		if (got < 1)
 			return false;
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d"
-			 "/topology/thread_siblings_list", first);
+		snprintf(path, sizeof(path), SIBLINGS, first);
 		read_line(path, line, sizeof(line));
 		if (sscanf(line, "%d%*[,-]%d", &a, &b) != 2)
 			return false;

@@ -23,8 +23,7 @@ static bool find_cores(int core[2][2])
 	int cpu, a, b, found = 0;
 
 	for (cpu = 0; cpu < CPUS_MAX && found < 2; cpu++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d"
-			 "/topology/thread_siblings_list", cpu);
+		snprintf(path, sizeof(path), SIBLINGS, cpu);
 		read_line(path, line, sizeof(line));
 		if (sscanf(line, "%d%*[,-]%d", &a, &b) == 2 && cpu == a) {
 			core[found][0] = a;
