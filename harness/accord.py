@@ -1,10 +1,12 @@
 """What the Python programs of the harness share: paths, messages, the series, running things."""
 
+import ctypes
 import fcntl
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +47,16 @@ def main(function):
     except KeyboardInterrupt:
         print("accord: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def end_with_parent():
+    """From now on, when who started us ends, however it ends, so do we: a SIGTERM, turned into SystemExit."""
+    def leave(*_):
+        sys.exit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, leave)
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM, 0, 0, 0)
 
 
 def run(*command, what=None, **options):
@@ -147,6 +159,11 @@ def overlay():
     return sorted(name for name in listed
                   if "/" in name and name.split("/")[0] not in NOT_OVERLAY
                   and (TOP / name).is_file() and "__pycache__" not in name)
+
+
+def mailed(names):
+    """Those of our files that whoever takes the series gets: not what only our harness can make use of."""
+    return [name for name in names if "mutations" not in name.split("/")[:-1]]
 
 
 def topics():

@@ -67,6 +67,8 @@ for fault in [
      "---\n--- /dev/null\n+++ b/kernel/new.c\n@@ -0,0 +1 @@\n+x\n"}), "prep/new.patch: creates a file"),
     ("series-paths", "a patch of nothing", lambda r: r.series({"prep/empty.patch": HOOK.split("---\n")[0]}), "changes nothing"),
     ("series-overlay", "a file that no patch claims", lambda r: r.put("kernel/more.c", "\n"), "kernel/more.c: no patch claims it"),
+    ("series-overlay", "a mutation that no patch claims", lambda r: r.put("kernel/mutations/more.patch", "\n"),
+     "kernel/mutations/more.patch: no patch claims it"),
     ("series-overlay", "a file that is claimed twice",
      lambda r: r.change("isolation/second.patch", "Origin: own\n", "Origin: own\nOverlay: tools/ours/run.sh\n"),
      "tools/ours/run.sh: claimed by prep/hook.patch and"),

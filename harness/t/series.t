@@ -72,7 +72,15 @@ with Repository() as repository:
     report.expect("a tree that is not the series is an error", repository.run("series"), 1, "kernel/b.c: differs",
                   also=[] if mails(repository) == wrote else ["the old mails are gone"])
 
+with Repository(ours={**OURS, "tools/ours/mutations/break.patch": "--- a/x\n"}) as repository:
+    outcome = repository.run("series")
+    text = "".join(mails(repository).values()) if outcome[0] == 0 else ""
+    report.expect("does not mail what only mutate can use", outcome, 0, also=[
+        part for part, there in (("mutations/", False), ("tools/ours/run.sh", True)) if (part in text) != there])
+
 FAULTS = [
+    ("a file of a mutations folder that no patch claims", lambda r: r.put("kernel/mutations/a.patch", "\n"),
+     "kernel/mutations/a.patch: no patch claims it"),
     ("a file of ours that no patch claims", lambda r: r.put("kernel/more.c", "\n"), "kernel/more.c: no patch claims it"),
     ("a file of ours that two patches claim", lambda r: r.change("isolation/second.patch", "own\n", "own\nOverlay: kernel/ours.c\n"),
      "kernel/ours.c: claimed by prep/hook.patch and isolation/second.patch"),
