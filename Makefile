@@ -62,8 +62,8 @@ lint: ## static checks of the series and of our files
 	@$(H)/deps build lint dev
 	@$(H)/lint
 
-check-foreign: ## run mainline 7.3's own selftests, unmodified, on our kernel; TOPIC=
-	@$(H)/deps build vm
+check-foreign: ## run mainline 7.3's selftests and others' programs, unmodified, on our kernel; TOPIC=
+	@$(H)/deps build vm foreign
 	@$(H)/check-foreign --config "$(CONFIG)" $(if $(TOPIC),--topic "$(TOPIC)")
 
 clean: ## remove everything made (the downloaded sources stay in the cache)

@@ -43,10 +43,11 @@ mirror() {
 	return 1
 }
 
-# private_apt NAME ARCHIVE:SUITE...: write an apt configuration of our own that knows these suites
-# and print its path.  The system's own lists, sources and caches stay as they are.
+# private_apt NAME ARCHIVE:SUITE...: write an apt configuration of our own that knows these suites,
+# source-ARCHIVE:SUITE for their source packages, and print its path.  The system's own lists, sources
+# and caches stay as they are.
 private_apt() {
-	local name=$1 dir keyring uri entry
+	local name=$1 dir keyring uri entry type
 	shift
 	dir=$CACHE/apt/$name
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
@@ -55,11 +56,14 @@ private_apt() {
 	done
 	: > "$dir/sources.list"
 	for entry; do
+		type=deb
+		[ "$entry" = "${entry#source-}" ] || type=deb-src
+		entry=${entry#source-}
 		uri=$(mirror "${entry%%:*}") ||
 			die "apt on this machine knows no Debian ${entry%%:*} archive" \
 			    "add one to /etc/apt/sources.list.d and run 'apt-get update', or give the package itself:" \
 			    "make ... BASE_DEB=/path/to/the.deb"
-		printf 'deb [signed-by=%s] %s %s main\n' "$keyring" "$uri" "${entry#*:}" >> "$dir/sources.list"
+		printf '%s [signed-by=%s] %s %s main\n' "$type" "$keyring" "$uri" "${entry#*:}" >> "$dir/sources.list"
 	done
 	# The base's suite is past its support, so its Release file may be past its date; what we take
 	# from it is checked against a SHA-256 of ours.

@@ -72,6 +72,8 @@ def main():
         case("no network", 1, ["no network", "by hand"], ["update"], installed=have, candidate="1:7.2+dfsg-7", fails="update")
         case("apt fails to install", 1, ["could not install: cpio"], ["install cpio"], installed="python3 busybox-static",
              qemu="9.2", fails="install")
+        got, said, log = run(place, ["foreign"])
+        checks.check("programs to be run on our kernel", [] if got == 0 and "install stress-ng" in log else ["not asked for"], said + log)
         got, said, _ = run(place, ["nonsense"], installed=have, qemu="9.2")
         checks.check("an unknown group", [] if got == 1 and "no group 'nonsense'" in said else ["message"], said)
     checks.done()

@@ -27,6 +27,17 @@ Origin: own
 """
 
 
+APT = """#!/bin/bash
+case "$*" in
+*indextargets*) echo "stable http://mirror.invalid/debian" ;;
+*"source --download-only other=1"*) grep -q ^deb-src "${APT_CONFIG%/*}/sources.list" && echo -n orig > other_1.orig.tar.xz ;;
+*"download prog=1"*) echo -n deb > prog_1_amd64.deb ;;
+*update*) ;;
+*) exit 1 ;;
+esac
+"""
+
+
 def patch(name, first, second, third, new, overlay=""):
     return PATCH.format(name=name, first=first, second=second, third=third, new=new, overlay=overlay)
 
@@ -108,6 +119,30 @@ def main():
                                 http_proxy="http://127.0.0.1:9", https_proxy="http://127.0.0.1:9")
         checks.check("no network and no cached base: says how to give a package",
                      wants(said, "BASE_DEB=/path/to/") + ([] if status else ["exit 0"]), said)
+
+        fake.put(fake.top, "base/other/source", f"package=other\nversion=1\nfile=other_1.orig.tar.xz\n"
+                 f"sha256={hashlib.sha256(b'orig').hexdigest()}\narchive=main\nsuite=none\n")
+        fake.put(fake.top, "base/other/program", f"package=prog\nversion=1\narchitecture=amd64\n"
+                 f"sha256={hashlib.sha256(b'deb').hexdigest()}\narchive=main\nsuite=none\n")
+        fake.put(pathlib.Path(place), "given/other_1.orig.tar.xz", "orig")
+        fake.put(pathlib.Path(place), "given/prog_1_amd64.deb", "changed")
+        status, said = fake.run("fetch", "other", PACKAGES=place + "/given")
+        checks.check("a source package's file is taken from the folder given", [] if status == 0 and
+                     said == f"{fake.cache}/accord/other_1.orig.tar.xz\n" else ["not printed"], said)
+        status, said = fake.run("fetch", "other/program", PACKAGES=place + "/given")
+        checks.check("... a changed package is not", wants(said, "SHA-256 mismatch") + ([] if status else ["exit 0"]), said)
+        apt = fake.put(pathlib.Path(place), "bin/apt-get", APT)
+        apt.chmod(0o755)
+        for name, wanted in (("other", "other_1.orig.tar.xz"), ("other/program", "prog_1_amd64.deb")):
+            shutil.rmtree(fake.cache)
+            status, said = fake.run("fetch", name, PATH=f"{place}/bin:{os.environ['PATH']}")
+            checks.check(f"{name} is downloaded", wants(said, f"{fake.cache}/accord/{wanted}")
+                         + ([] if status == 0 and (fake.cache / "accord" / wanted).is_file() else ["not there"]), said)
+        fake.put(fake.top, "base/other/program", (fake.top / "base/other/program").read_text().replace("sha256=", "sha256=0"))
+        shutil.rmtree(fake.cache)
+        status, said = fake.run("fetch", "other/program", PATH=f"{place}/bin:{os.environ['PATH']}")
+        checks.check("a download with another SHA-256 is refused", wants(said, "do not use it") + ([] if status else ["exit 0"])
+                     + [f"left {path}" for path in (fake.cache / "accord").glob("*.deb")], said)
 
         (fake.build / "linux-5.10.part" / "junk").mkdir(parents=True)
         status, said = fake.tree()
