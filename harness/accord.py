@@ -96,6 +96,11 @@ def lock(name):
 lock.held = {}
 
 
+def unlock(name):
+    """Let others at it before this process ends."""
+    lock.held.pop(name).close()
+
+
 def slot(name=""):
     """The folder that holds one laid-out tree and the builds made from it: build/ for the main one."""
     return BUILD / name if name else BUILD
