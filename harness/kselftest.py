@@ -12,8 +12,12 @@ END = "accord: tests done"
 # How much slower a configuration is than vm, for the tests' own time limits; the VM's limit in
 # seconds; and what memory it needs where that is not the usual 2G.
 SLOWER = {"vm": 1, "stock": 1, "debug": 12, "race": 4}
-LIMIT = {"vm": 900, "stock": 900, "debug": 3600, "race": 1800}
+LIMIT = {"vm": 1800, "stock": 1800, "debug": 7200, "race": 3600}
 MEMORY = {"debug": "3G"}
+# What the checkers of a configuration say when they start: without it a clean console says nothing.
+ALIVE = {"debug": ("kasan: KernelAddressSanitizer initialized", "Lock dependency validator: ",
+                   "kmemleak: Kernel memory leak detector initialized"),
+         "race": ("kcsan: enabled early",)}
 COUNTS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$")
 
 # What the guest runs.  kmemleak reports only what was unreferenced in two scans some seconds apart.
@@ -80,6 +84,12 @@ def own_functions(image):
     return listed
 
 
+def asleep(config, console):
+    """The signs of life that the checkers of a configuration have not given."""
+    text = console.read_text(errors="replace") if console.is_file() else ""
+    return [sign for sign in ALIVE.get(config, ()) if sign not in text]
+
+
 def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=None, append="", quiet=False):
     """Run COLLECTION:PROGRAM tests of an installed kselftest; print them as they end, return the counts."""
     place.mkdir(parents=True, exist_ok=True)
@@ -110,6 +120,9 @@ def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=Non
     if splat.returncode:
         found[1] += 1
         print(f"  FAIL  {config}: the kernel's console is not clean ({place / 'console.log'})\n{splat.stdout}", flush=True)
+    for sign in asleep(config, place / "console.log"):
+        found[1] += 1
+        print(f"  FAIL  {config}: the console does not say '{sign}': what this configuration is for is off", flush=True)
     if quiet and found[1]:
         print("".join(said), end="", flush=True)
     return found

@@ -180,7 +180,7 @@ TEST_F_TIMEOUT(core, smt_off_and_on, 1200)
 /* Virtio's 9p does not come back from a suspend. */
 static bool root_is_9p(void)
 {
-	char line[512], type[64];
+	char line[512], where[256], type[64];
 	bool found = false;
 	FILE *file;
 
@@ -188,7 +188,8 @@ static bool root_is_9p(void)
 	if (!file)
 		return true;
 	while (fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%*s / %63s", type) == 1)
+		if (sscanf(line, "%*s %255s %63s", where, type) == 2 &&
+		    !strcmp(where, "/"))
 			found = !strcmp(type, "9p");
 	}
 	fclose(file);
