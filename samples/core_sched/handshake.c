@@ -4,7 +4,7 @@
  *
  * usage: handshake CPU CPU [SECONDS]
  *
- * Two tasks, one on each CPU, hand a token to and fro through memory: each
+ * Two tasks, one on each CPU, hand a token back and forth through memory: each
  * spins until it has the token, and gives it back.  Tasks that run at the same
  * time do so millions of times a second.  Of tasks that never do, only the one
  * that is running can hand it on, once: a handshake for each time that a task
