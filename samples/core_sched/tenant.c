@@ -5,9 +5,10 @@
  * usage: tenant NAME TASKS MS [cookie]
  *
  * Starts TASKS processes that are called NAME and compute for about MS
- * milliseconds, each with a rest now and then, as a server has between
- * requests, or until it is killed itself.  With "cookie", they share a cookie of their own: what runs beside
- * one of them on its core is then another of them, or nothing.
+ * milliseconds, or until it is killed itself, each with a rest now and then, as
+ * a server has between requests.  With "cookie", they share a cookie of their
+ * own: what runs beside one of them on its core is then another of them, or
+ * nothing.
  */
 #include <signal.h>
 #include <stdio.h>
