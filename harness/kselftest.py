@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from accord import BASE, BUILD, TOP, Failure, overlay, replace, run, series
+from accord import BASE, BUILD, SELFTESTS, TOP, Failure, overlay, replace, run, series
 
 HARNESS = TOP / "harness"
 END = "accord: tests done"
@@ -90,8 +90,28 @@ def asleep(config, console):
     return [sign for sign in ALIVE.get(config, ()) if sign not in text]
 
 
-def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=None, append="", quiet=False):
-    """Run COLLECTION:PROGRAM tests of an installed kselftest; print them as they end, return the counts."""
+def boots(folders, tests):
+    """[(name, kernel arguments, tests)] of the folders' `boots`: what cannot be tested in the usual boot."""
+    found = []
+    for folder in folders:
+        listed = SELFTESTS / folder / "boots"
+        for line in listed.read_text().splitlines() if listed.is_file() else ():
+            if not line.strip() or line.startswith("#"):
+                continue
+            name, _, rest = line.partition(" ")
+            arguments, colon, programs = rest.partition(" : ")
+            if not colon or not programs.split():
+                raise Failure(f"{listed}: not a line 'NAME KERNEL-ARGUMENTS : PROGRAM...': {line}")
+            wanted = [f"{folder}:{program}" for program in programs.split()]
+            found.append((name, arguments.strip(), [test for test in wanted if test in tests]))
+    return [row for row in found if row[2]]
+
+
+def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=None, append="", quiet=False, boot=""):
+    """Run COLLECTION:PROGRAM tests of an installed kselftest; print them as they end, return the counts.
+
+    @boot names a boot with other arguments: its skips are announced for CONFIG+BOOT.
+    """
     place.mkdir(parents=True, exist_ok=True)
     replace(place / "expect", "".join(f"{name}\n" for name in tests))
     command = GUEST.format(install=install, selection=" ".join(f"-t {name}" for name in tests), end=END)
@@ -100,7 +120,7 @@ def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=Non
          "--mem", mem or MEMORY.get(config, "2G"), "--append", append, "--", command], stdout=subprocess.PIPE)
     topics = " ".join(dict.fromkeys(name.split(":")[0] for name in tests))
     tap = subprocess.Popen(
-        [HARNESS / "tap", "--config", config, "--topic-list", topics, "--skips", skips or BASE / "config" / "skips",
+        [HARNESS / "tap", "--config", config + (f"+{boot}" if boot else ""), "--topic-list", topics, "--skips", skips or BASE / "config" / "skips",
          "--expect", place / "expect", "--end", END, *([] if quiet else ["--progress"])],
         stdin=vm.stdout, stdout=subprocess.PIPE, text=True, errors="replace")
     vm.stdout.close()

@@ -1035,6 +1035,17 @@ struct task_struct *sched_core_pick(struct rq *rq, struct task_struct *prev,
 	return core_commit(rq, prev, next);
 }
 
+bool __sched_core_due(struct rq *rq)
+{
+	struct sched_core *core = rq->core.core;
+
+	if (!core)
+		return false;
+
+	return rq->curr->core.cookie != core->cookie ||
+	       (core->conflict && rq->core.followed != core->decisions);
+}
+
 /*
  *			Stealing
  *

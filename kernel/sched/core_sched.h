@@ -247,6 +247,7 @@ void __sched_core_enqueue(struct rq *rq, struct task_struct *p);
 void __sched_core_dequeue(struct rq *rq, struct task_struct *p);
 void __sched_core_tick(struct rq *rq);
 bool __sched_core_needs_tick(struct rq *rq);
+bool __sched_core_due(struct rq *rq);
 bool __sched_core_fits(struct rq *rq, struct task_struct *p);
 
 /* core_fair.h, that is fair.c */
@@ -284,6 +285,17 @@ static inline bool sched_core_needs_tick(struct rq *rq)
 }
 
 /*
+ * Must the reschedule that is pending on @rq not be put off, not even for
+ * microseconds? So when siblings rely on it: the core runs another cookie than
+ * this CPU, or somebody was passed over and this CPU has not followed the
+ * decision yet. rq->lock held.
+ */
+static inline bool sched_core_due(struct rq *rq)
+{
+	return sched_core_enabled() && __sched_core_due(rq);
+}
+
+/*
  * Could @p run on the CPU of @rq without forcing a sibling to idle? A hint for
  * placement: no lock is needed, and the answer may be old.
  */
@@ -315,6 +327,11 @@ static inline void sched_core_dequeue(struct rq *rq, struct task_struct *p) { }
 static inline void sched_core_tick(struct rq *rq) { }
 
 static inline bool sched_core_needs_tick(struct rq *rq)
+{
+	return false;
+}
+
+static inline bool sched_core_due(struct rq *rq)
 {
 	return false;
 }

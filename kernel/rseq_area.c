@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Extensible rseq areas: more than the original 32 bytes, and the identifiers
+ * node_id and mm_cid.
+ *
+ *			Model
+ *
+ * A thread registers an area of len bytes.  len == 32 is the original area:
+ * the kernel treats it as it always did and fills in node_id and mm_cid, which
+ * lie in its former padding.  len >= 33 is an extended area: aligned to 64,
+ * with a kernel-owned flags word and slice_ctrl (see kernel/rseq_slice.c).
+ *
+ * mm_cid is a small number that stands for "one of the threads of this address
+ * space that run now".  The ids of an mm are the bits of a bitmap behind its
+ * cpumask:
+ *
+ *	I1: thread t in user mode with a registration  =>  it holds exactly one
+ *	    bit, and mm_cid in its area is the number of that bit
+ *	I2: a thread that does not run holds no bit
+ *	I3: a bit belongs to at most one thread
+ *
+ * By I1 and I3 running threads have distinct ids.  By I2, and because a thread
+ * takes the lowest free bit, ids are dense: with at most n threads of the mm
+ * running at once, ids are below n.  (The scan reads one word of the bitmap at
+ * a time; up to 64 CPUs the bound is exact, beyond that it holds whenever the
+ * threads do not move while one scans, and ids are below nr_cpu_ids always.)
+ *
+ *			Life of an id
+ *
+ *	taken	rseq_area_update*(), on the way to user mode, preemption off
+ *	kept	across system calls and interrupts that do not switch
+ *	freed	rseq_slice_sched_out(), in the context switch, rq lock held;
+ *		mm_release(), before the task leaves the mm; unregistration
+ *
+ * A task writes its own bit only while it runs with preemption off, or is
+ * being switched out.  So held.cid needs no lock.  The bits are set and cleared
+ * atomically; nothing else is published through them, so no ordering is needed.
+ *
+ * Writing mm_cid to user memory may fault and thus switch the task out, which
+ * frees the id again.  The context switch also raises TIF_NOTIFY_RESUME, so
+ * the way to user mode comes back here and I1 holds in the end.
+ *
+ *			What user space may touch
+ *
+ * In an extended area the four identifiers are the kernel's.  They are written
+ * when one of them changes and only after a check that user memory still has
+ * the values written last; otherwise the thread gets a SIGSEGV.  In an original
+ * area they are written after every switch and never checked.
+ *
+ *			Not promised
+ *
+ * That an id stays the same across a context switch; that a thread which spins
+ * alone sees the number of another one free at once.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/mm_types.h>
+#include <linux/rseq.h>
+#include <linux/rseq_slice.h>
+#include <linux/sched.h>
+#include <linux/topology.h>
+#include <linux/uaccess.h>
+
+#include <trace/events/rseq.h>
+
+static unsigned long *mm_cids(struct mm_struct *mm)
+{
+	return (void *)mm->cpu_bitmap + cpumask_size();
+}
+
+/**
+ * rseq_area_mm_init - A new address space has no thread in user mode yet
+ * @mm:	address space under construction
+ */
+void rseq_area_mm_init(struct mm_struct *mm)
+{
+	bitmap_zero(mm_cids(mm), nr_cpu_ids);
+}
+
+/* Every CPU holds one bit at most, so this CPU finds a free one. */
+static u32 take_cid(struct task_struct *t)
+{
+	unsigned long *cids = mm_cids(t->mm);
+	unsigned int cid;
+
+	lockdep_assert_preemption_disabled();
+
+	if (t->rseq_slice.held.cid)
+		return t->rseq_slice.cid;
+
+	for (;;) {
+		cid = find_first_zero_bit(cids, nr_cpu_ids);
+		if (cid < nr_cpu_ids && !test_and_set_bit(cid, cids))
+			break;
+		cpu_relax();
+	}
+
+	t->rseq_slice.cid = cid;
+	t->rseq_slice.held.cid = 1;
+	return cid;
+}
+
+/**
+ * rseq_area_drop_cid - Free the concurrency id of a task
+ * @t:	the current task, or the one being switched out
+ *
+ * Context: any in which @t cannot run in user mode; takes no lock.
+ */
+void rseq_area_drop_cid(struct task_struct *t)
+{
+	preempt_disable();
+	if (t->rseq_slice.held.cid) {
+		t->rseq_slice.held.cid = 0;
+		clear_bit(t->rseq_slice.cid, mm_cids(t->mm));
+	}
+	preempt_enable();
+}
+
+static struct rseq_area_ids current_ids(struct task_struct *t)
+{
+	struct rseq_area_ids ids;
+
+	preempt_disable();
+	ids.cpu_id = smp_processor_id();
+	ids.node_id = cpu_to_node(ids.cpu_id);
+	ids.mm_cid = take_cid(t);
+	preempt_enable();
+
+	return ids;
+}
+
+static int check_ids(struct task_struct *t)
+{
+	const struct rseq_area_ids *ids = &t->rseq_slice.ids;
+	struct rseq __user *rseq = t->rseq;
+	u32 start, cpu, node, cid;
+
+	if (get_user(start, &rseq->cpu_id_start) ||
+	    get_user(cpu, &rseq->cpu_id) ||
+	    get_user(node, &rseq->node_id) ||
+	    get_user(cid, &rseq->mm_cid))
+		return -EFAULT;
+
+	if (start != ids->cpu_id || cpu != ids->cpu_id ||
+	    node != ids->node_id || cid != ids->mm_cid)
+		return -EINVAL;
+
+	return 0;
+}
+
+static int write_ids(struct rseq __user *rseq, const struct rseq_area_ids *ids)
+{
+	if (put_user(ids->cpu_id, &rseq->cpu_id_start) ||
+	    put_user(ids->cpu_id, &rseq->cpu_id) ||
+	    put_user(ids->node_id, &rseq->node_id) ||
+	    put_user(ids->mm_cid, &rseq->mm_cid))
+		return -EFAULT;
+
+	return 0;
+}
+
+/**
+ * rseq_area_update - Write changed identifiers to an extended area
+ * @t:	the current task
+ *
+ * Context: on the way to user mode; may fault.
+ * Return: 0, -EFAULT when the area is out of reach, -EINVAL when user space
+ *	   changed an identifier.
+ */
+int rseq_area_update(struct task_struct *t)
+{
+	struct rseq_area_ids ids = current_ids(t);
+	int ret;
+
+	if (!memcmp(&ids, &t->rseq_slice.ids, sizeof(ids)))
+		return 0;
+
+	ret = check_ids(t) ?: write_ids(t->rseq, &ids);
+	if (ret)
+		return ret;
+
+	t->rseq_slice.ids = ids;
+	trace_rseq_update(t);
+	return 0;
+}
+
+/**
+ * rseq_area_update_tail - Write node_id and mm_cid to an original area
+ * @t:	the current task
+ *
+ * Context: on the way to user mode; may fault.
+ * Return: 0, or -EFAULT when the area is out of reach.
+ */
+int rseq_area_update_tail(struct task_struct *t)
+{
+	struct rseq_area_ids ids = current_ids(t);
+
+	if (put_user(ids.node_id, &t->rseq->node_id) ||
+	    put_user(ids.mm_cid, &t->rseq->mm_cid))
+		return -EFAULT;
+
+	return 0;
+}
+
+/**
+ * rseq_area_valid - Are these an address and a length that can be registered?
+ * @rseq:	address of the area
+ * @len:	its length in bytes
+ */
+bool rseq_area_valid(const struct rseq __user *rseq, u32 len)
+{
+	if (len == RSEQ_AREA_ORIGINAL)
+		return IS_ALIGNED((unsigned long)rseq, RSEQ_AREA_ORIGINAL);
+
+	return len >= RSEQ_AREA_FEATURES &&
+	       IS_ALIGNED((unsigned long)rseq, RSEQ_AREA_ALIGN);
+}
+
+/*
+ * An original area keeps the flags that its owner put there: this kernel still
+ * honours the restart bits.  All it may learn is that it can opt in.
+ */
+static int init_original(struct rseq __user *rseq, u32 status)
+{
+	u32 flags;
+
+	if (!status)
+		return 0;
+	if (get_user(flags, &rseq->flags))
+		return -EFAULT;
+
+	flags &= ~RSEQ_CS_FLAG_SLICE_EXT_ENABLED;
+	return put_user(flags | status, &rseq->flags);
+}
+
+static int init_extended(struct rseq __user *rseq, u32 status,
+			 const struct rseq_area_ids *ids)
+{
+	if (put_user(status, &rseq->flags) ||
+	    put_user(0U, &rseq->slice_ctrl.all))
+		return -EFAULT;
+
+	return write_ids(rseq, ids);
+}
+
+/**
+ * rseq_area_register - Prepare an area and the task for its registration
+ * @rseq:	address of the area, checked by rseq_area_valid() and access_ok()
+ * @len:	its length in bytes
+ * @flags:	flags of rseq(2)
+ *
+ * Context: rseq(2), the last step that can fail.
+ * Return: 0, or -EFAULT.
+ */
+int rseq_area_register(struct rseq __user *rseq, u32 len, int flags)
+{
+	const struct rseq_area_ids ids = { .cpu_id = RSEQ_CPU_ID_UNINITIALIZED };
+	bool extended = len > RSEQ_AREA_ORIGINAL;
+	struct rseq_slice *slice = &current->rseq_slice;
+	u32 status = 0;
+	int ret;
+
+	if (rseq_slice_offered(len))
+		status |= RSEQ_CS_FLAG_SLICE_EXT_AVAILABLE;
+	if (status && extended && (flags & RSEQ_FLAG_SLICE_EXT_DEFAULT_ON))
+		status |= RSEQ_CS_FLAG_SLICE_EXT_ENABLED;
+
+	ret = extended ? init_extended(rseq, status, &ids) : init_original(rseq, status);
+	if (ret)
+		return ret;
+
+	slice->len = len;
+	slice->ids = ids;
+	slice->enabled = !!(status & RSEQ_CS_FLAG_SLICE_EXT_ENABLED);
+	return 0;
+}
+
+/**
+ * rseq_area_reset_ids - Take the identifiers out of an area that is being unregistered
+ * @t:	the current task
+ *
+ * Return: 0, or -EFAULT when the area is out of reach.
+ */
+int rseq_area_reset_ids(struct task_struct *t)
+{
+	if (put_user(0U, &t->rseq->node_id) || put_user(0U, &t->rseq->mm_cid))
+		return -EFAULT;
+
+	return 0;
+}
+
+/**
+ * rseq_area_unregister - Forget the area of a task
+ * @t:	the current task
+ */
+void rseq_area_unregister(struct task_struct *t)
+{
+	rseq_area_drop_cid(t);
+	rseq_slice_forget(t);
+	t->rseq_slice.len = 0;
+}
