@@ -2,13 +2,16 @@
 /*
  * What mm/madvise.c lends to mm/process_madvise.c: the parts of madvise(2)
  * that work on one VMA and leave the walk over VMAs, the lock and the TLB
- * flush to their caller.
+ * flush to their caller; and what mm/process_madvise_pages.c does for it.
  */
 #ifndef _MM_PROCESS_MADVISE_H
 #define _MM_PROCESS_MADVISE_H
 
 #include <linux/errno.h>
+#include <linux/mm.h>
 #include <linux/types.h>
+
+#include <uapi/linux/process_madvise.h>
 
 struct mmu_gather;
 struct vm_area_struct;
@@ -44,11 +47,38 @@ long madvise_vma(struct vm_area_struct *vma, struct vm_area_struct **prev,
 		 unsigned long start, unsigned long end, int behavior);
 
 /**
+ * can_do_pageout() - May the caller reclaim the page cache of a mapping?
+ * @vma: any VMA
+ *
+ * Context: Process context, may sleep. mmap_lock held.
+ * Return: true if @vma is anonymous or its file is one that the caller owns or
+ *	   may write.
+ */
+bool can_do_pageout(struct vm_area_struct *vma);
+
+/**
+ * madvise_pageout() - Reclaim the pages of a part of one VMA
+ * @vma: the VMA
+ * @prev: out: @vma
+ * @start_addr: first byte, page aligned
+ * @end_addr: end of the range, page aligned
+ * @stat: counts the pages, or NULL
+ *
+ * Context: Process context, sleeps for I/O. mmap_lock held for reading at
+ *	    least, and no mmu_gather open on that mm.
+ * Return: 0, or -EINVAL if can_madv_lru_vma() does not hold for @vma.
+ */
+long madvise_pageout(struct vm_area_struct *vma, struct vm_area_struct **prev,
+		     unsigned long start_addr, unsigned long end_addr,
+		     struct pmadv_stat *stat);
+
+/**
  * madvise_cold_page_range() - Deactivate the pages of a part of one VMA
  * @tlb: gather that takes the flush of the cleared accessed bits
  * @vma: a VMA for which can_madv_lru_vma() holds
  * @addr: first byte, page aligned
  * @end: end of the range, page aligned
+ * @stat: counts the pages, or NULL
  *
  * Pages that are still in a pagevec of some CPU are not seen. Stops early
  * when a fatal signal is pending.
@@ -56,7 +86,8 @@ long madvise_vma(struct vm_area_struct *vma, struct vm_area_struct **prev,
  * Context: Process context, may sleep. mmap_lock held for reading at least.
  */
 void madvise_cold_page_range(struct mmu_gather *tlb, struct vm_area_struct *vma,
-			     unsigned long addr, unsigned long end);
+			     unsigned long addr, unsigned long end,
+			     struct pmadv_stat *stat);
 
 /**
  * madvise_free_page_range() - Mark the pages of a part of one VMA lazy-free
@@ -89,5 +120,73 @@ static inline int madvise_inject_error(int behavior, unsigned long start,
 	return -EINVAL;
 }
 #endif
+
+/**
+ * struct pmadv_pages - a question about pages, and its answer
+ * @stat: the counters
+ * @tlb: gather, for a discard
+ * @advice: MADV_COLD, MADV_PAGEOUT, MADV_DONTNEED or MADV_FREE
+ * @anon_only: the page cache is not eligible
+ * @soft_clean: what was written since soft-dirty bits were cleared is not
+ *		eligible
+ */
+struct pmadv_pages {
+	struct pmadv_stat *stat;
+	struct mmu_gather *tlb;
+	int advice;
+	bool anon_only;
+	bool soft_clean;
+};
+
+#ifdef CONFIG_PROCESS_MADVISE_COOKIE
+
+void pmadv_survey(struct pmadv_pages *pages, struct vm_area_struct *vma,
+		  unsigned long start, unsigned long end);
+void pmadv_discard_soft_clean(struct pmadv_pages *pages,
+			      struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end);
+
+/**
+ * pmadv_count_done() - An advice works on a page
+ * @stat: the counters, or NULL
+ * @page: a small page, or the head of a huge one that is taken as a whole
+ *
+ * Context: Any.
+ */
+static inline void pmadv_count_done(struct pmadv_stat *stat, struct page *page)
+{
+	if (stat)
+		stat->pages_done += thp_nr_pages(page);
+}
+
+/**
+ * pmadv_count_reclaimed() - Pages have left the memory
+ * @stat: the counters, or NULL
+ * @nr: how many
+ *
+ * Context: Any.
+ */
+static inline void pmadv_count_reclaimed(struct pmadv_stat *stat,
+					 unsigned long nr)
+{
+	if (stat)
+		stat->pages_reclaimed += nr;
+}
+
+#else /* !CONFIG_PROCESS_MADVISE_COOKIE */
+
+static inline void pmadv_survey(struct pmadv_pages *pages,
+				struct vm_area_struct *vma,
+				unsigned long start, unsigned long end) { }
+static inline void pmadv_discard_soft_clean(struct pmadv_pages *pages,
+					    struct vm_area_struct *vma,
+					    unsigned long start,
+					    unsigned long end) { }
+static inline void pmadv_count_done(struct pmadv_stat *stat,
+				    struct page *page) { }
+static inline void pmadv_count_reclaimed(struct pmadv_stat *stat,
+					 unsigned long nr) { }
+
+#endif /* CONFIG_PROCESS_MADVISE_COOKIE */
 
 #endif /* _MM_PROCESS_MADVISE_H */

@@ -29,6 +29,25 @@ static long pmadv32(int pidfd, const void *vec, __u32 vlen, int advice,
 	return (int)ret;
 }
 
+/* The sixth argument goes where the frame pointer is, and the stack is in use below its end. */
+static long pmadv32_arg(int pidfd, const void *vec, __u32 vlen, int advice,
+			__u32 flags, void *arg)
+{
+	long ret = NR_32BIT;
+
+	asm volatile("sub $128, %%rsp\n\t"
+		     "push %%rbp\n\t"
+		     "mov %[arg], %%rbp\n\t"
+		     "int $0x80\n\t"
+		     "pop %%rbp\n\t"
+		     "add $128, %%rsp"
+		     : "+a" (ret)
+		     : [arg] "r" ((long)arg), "b" ((long)pidfd), "c" (vec),
+		       "d" ((long)vlen), "S" ((long)advice), "D" ((long)flags)
+		     : "memory", "cc", "r8", "r9", "r10", "r11");
+	return (int)ret;
+}
+
 static void *map_low(size_t pages)
 {
 	void *mem = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
@@ -141,6 +160,36 @@ TEST_F(compat, errors)
 	EXPECT_EQ(PAGE, pmadv32(PIDFD_SELF_PROCESS, self->vec, 1, MADV_COLD, 0));
 	self->vec[0].base++;
 	EXPECT_EQ(-EINVAL, pmadv32(PIDFD_SELF, self->vec, 1, MADV_COLD, 0));
+}
+
+/*
+ * The cookie and the statistics are laid out as they are for 64 bits, at an
+ * address of 32 bits. Mutation: cookie-not-checked
+ */
+TEST_F(compat, cookie)
+{
+	struct pmadv_cookie *cookie = map_low(1), same;
+	struct pmadv_stat *stat = (struct pmadv_stat *)(cookie + 1);
+
+	if (pmadv32_arg(PIDFD_SELF, NULL, 0, 0, PMADV_GET_COOKIE, cookie) == -EINVAL)
+		SKIP(return, "no CONFIG_PROCESS_MADVISE_COOKIE");
+	ASSERT_EQ(0, get_cookie(PIDFD_SELF, &same));
+	EXPECT_EQ(same.mm_id, cookie->mm_id);
+	EXPECT_EQ(same.gen, cookie->gen);
+	EXPECT_EQ(2 * PAGE, pmadv32_arg(PIDFD_SELF, self->vec, 2, MADV_COLD, PMADV_COOKIE, cookie));
+	stat->cookie = same;
+	stat->size = sizeof(*stat);
+	EXPECT_EQ(2 * PAGE, pmadv32_arg(PIDFD_SELF, self->vec, 2, MADV_COLD,
+					PMADV_COOKIE | PMADV_STAT, stat));
+	EXPECT_EQ(2 * PAGE, stat->bytes_seen);
+	EXPECT_EQ(0, pmadv32_arg(PIDFD_SELF, NULL, 0, MADV_COLD, PMADV_RANGE | PMADV_STAT, stat));
+	/* All of it: also what a 32-bit program could not name. */
+	EXPECT_LT(2 * PAGE, stat->bytes_seen);
+	ASSERT_EQ(0, mprotect(self->mem + 2 * PAGE, PAGE, PROT_READ));
+	EXPECT_EQ(-ESTALE, pmadv32_arg(PIDFD_SELF, self->vec, 2, MADV_DONTNEED, PMADV_COOKIE,
+				       cookie));
+	EXPECT_EQ(-EFAULT, pmadv32_arg(PIDFD_SELF, self->vec, 2, MADV_COLD, PMADV_COOKIE, NULL));
+	EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
 }
 
 #else

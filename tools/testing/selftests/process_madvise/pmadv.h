@@ -47,6 +47,7 @@
 
 #include <linux/capability.h>
 #include <linux/mman.h>
+#include <linux/process_madvise.h>
 /* <linux/pidfd.h> must not declare anew what <fcntl.h> has declared. */
 #define _ASM_GENERIC_FCNTL_H
 #include <linux/pidfd.h>
@@ -94,6 +95,29 @@ static inline long pmadv_range(int pidfd, void *mem, size_t len, int advice)
 	struct iovec range = { mem, len };
 
 	return pmadv(pidfd, &range, 1, advice, 0);
+}
+
+/* The call with its sixth argument. */
+static inline long pmadv_arg(int pidfd, const struct iovec *vec, size_t vlen,
+			     int advice, unsigned int flags, void *arg)
+{
+	long ret = syscall(SYS_process_madvise, pidfd, vec, vlen, advice, flags, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static inline long get_cookie(int pidfd, struct pmadv_cookie *cookie)
+{
+	return pmadv_arg(pidfd, NULL, 0, 0, PMADV_GET_COOKIE, cookie);
+}
+
+/* An advice about one range, if it is as it was when the cookie was taken. */
+static inline long pmadv_cookie(int pidfd, void *mem, size_t len, int advice,
+				struct pmadv_cookie *cookie)
+{
+	struct iovec range = { mem, len };
+
+	return pmadv_arg(pidfd, &range, 1, advice, PMADV_COOKIE, cookie);
 }
 
 static inline int pidfd_open(pid_t pid)
