@@ -35,7 +35,7 @@ static u64 core_view_cookie(const struct core_view *view)
 #include <trace/events/sched_core.h>
 
 /* The running task of a run queue whose lock is held. */
-static inline struct task_struct *core_curr(struct rq *rq)
+static inline struct task_struct *core_curr(const struct rq *rq)
 {
 	return rcu_dereference_protected(rq->curr, lockdep_is_held(&rq->lock));
 }
@@ -1035,14 +1035,14 @@ struct task_struct *sched_core_pick(struct rq *rq, struct task_struct *prev,
 	return core_commit(rq, prev, next);
 }
 
-bool __sched_core_due(struct rq *rq)
+bool __sched_core_due(const struct rq *rq)
 {
 	struct sched_core *core = rq->core.core;
 
 	if (!core)
 		return false;
 
-	return rq->curr->core.cookie != core->cookie ||
+	return core_curr(rq)->core.cookie != core->cookie ||
 	       (core->conflict && rq->core.followed != core->decisions);
 }
 

@@ -247,7 +247,7 @@ void __sched_core_enqueue(struct rq *rq, struct task_struct *p);
 void __sched_core_dequeue(struct rq *rq, struct task_struct *p);
 void __sched_core_tick(struct rq *rq);
 bool __sched_core_needs_tick(struct rq *rq);
-bool __sched_core_due(struct rq *rq);
+bool __sched_core_due(const struct rq *rq);
 bool __sched_core_fits(struct rq *rq, struct task_struct *p);
 
 /* core_fair.h, that is fair.c */
@@ -290,7 +290,7 @@ static inline bool sched_core_needs_tick(struct rq *rq)
  * this CPU, or somebody was passed over and this CPU has not followed the
  * decision yet. rq->lock held.
  */
-static inline bool sched_core_due(struct rq *rq)
+static inline bool sched_core_due(const struct rq *rq)
 {
 	return sched_core_enabled() && __sched_core_due(rq);
 }
@@ -331,7 +331,7 @@ static inline bool sched_core_needs_tick(struct rq *rq)
 	return false;
 }
 
-static inline bool sched_core_due(struct rq *rq)
+static inline bool sched_core_due(const struct rq *rq)
 {
 	return false;
 }

@@ -101,9 +101,9 @@ enum rseq_slice_refusal sched_slice_suppress(void)
 	lockdep_assert_irqs_disabled();
 
 	rq_lock(rq, &rf);
-	why = refusal(rq, rq->curr);
+	why = refusal(rq, current);
 	if (why == RSEQ_SLICE_MAY_GRANT) {
-		clear_tsk_need_resched(rq->curr);
+		clear_tsk_need_resched(current);
 		clear_preempt_need_resched();
 	}
 	rq_unlock(rq, &rf);

@@ -921,7 +921,11 @@ TEST_F(cookie, idle_limits)
 
 #define BIG	16384		/* pages, 64 MiB: many steps */
 
-/* Threads that change the layout of the last page, so that hints have to let them in. */
+/*
+ * Threads that change the layout of the last page, so that hints have to let
+ * them in. With pauses of all lengths, so that now and then one is long enough
+ * for a cookie to be taken and checked in.
+ */
 static void *change_last(void *arg)
 {
 	char *page = arg;
@@ -932,6 +936,7 @@ static void *change_last(void *arg)
 		    mprotect(page, PAGE, PROT_READ | PROT_WRITE))
 			die("mprotect");
 		store(&more->rounds, more->rounds + 1);
+		usleep(more->rounds % 32 * 100);
 	}
 	return NULL;
 }
@@ -1109,6 +1114,8 @@ TEST_F(cookie, gone)
 	EXPECT_EQ(-ESRCH, get_cookie(self->agent.pidfd, &self->cookie));
 }
 
+#define FAILSLAB	"/sys/kernel/debug/failslab/"
+
 /*
  * No allocation that fails does harm: no cookie, and the next call gets one.
  * Mutation: cookie-alloc-unchecked
@@ -1121,8 +1128,11 @@ TEST_F(cookie, fault_injection)
 	char text[16];
 	long ret;
 
-	if (fd < 0)
-		SKIP(return, "no CONFIG_FAULT_INJECTION");
+	if (fd < 0 || access(FAILSLAB "ignore-gfp-wait", W_OK))
+		SKIP(return, "no CONFIG_FAILSLAB, or no debugfs");
+	/* Allocations that may sleep fail, too; without a word on the console. */
+	ASSERT_TRUE(write_file(FAILSLAB "ignore-gfp-wait", "N"));
+	ASSERT_TRUE(write_file(FAILSLAB "verbose", "0"));
 	for (nth = 1; nth < 100; nth++) {
 		struct pmadv_cookie cookie = { 1, 2 };
 
@@ -1145,6 +1155,7 @@ TEST_F(cookie, fault_injection)
 		if (atoi(text))
 			break;
 	}
+	EXPECT_TRUE(write_file(FAILSLAB "ignore-gfp-wait", "Y"));
 	EXPECT_LT(0, failed);
 	EXPECT_GT(100, nth);
 	close(fd);
