@@ -316,9 +316,17 @@ static volatile int handler_granted;
 static void handler(int sig)
 {
 	handler_granted = handler_area->granted;
+	if (!handler_granted)
+		return;
+
 	/* A request under a grant is not one for another grant. */
-	if (handler_granted)
-		handler_area->request = 1;
+	handler_area->request = 1;
+	rseq_slice_barrier();
+	/* But the grant may have run out before. */
+	if (!handler_area->granted) {
+		handler_area->request = 0;
+		handler_granted = 0;
+	}
 }
 
 struct sender {
