@@ -35,6 +35,9 @@ def lint(repository, *checks):
 
 
 def compiled(repository):
+    # What our own lint.ignore forgives is not to be found here.
+    if (repository.top / "harness").is_symlink():
+        repository.own_harness()
     for slot in ("", "none"):
         repository.put(f"build/{slot}/linux-5.10/Makefile", MAKEFILE)
     return lint(repository, "compile")
