@@ -1142,7 +1142,10 @@ TEST_F(cookie, fault_injection)
 			die("fail-nth");
 		ret = get_cookie(agent.pidfd, &cookie);
 		memset(text, 0, sizeof(text));
-		if (pread(fd, text, sizeof(text) - 1, 0) < 0 || pwrite(fd, "0", 1, 0) < 0)
+		/* Where copies to user memory fail, too, it may be this one that does. */
+		if (pread(fd, text, sizeof(text) - 1, 0) < 0 && errno == EFAULT)
+			strcpy(text, "1");
+		if (pwrite(fd, "0", 1, 0) < 0)
 			die("fail-nth");
 		if (ret) {
 			failed++;
