@@ -262,6 +262,28 @@ static bool pmadv_split(struct pmadv_pages *pages, struct vm_area_struct *vma,
 	return split;
 }
 
+/* A page that is in memory. Returns whether the gather is full. */
+static bool pmadv_discard_page(struct pmadv_pages *pages,
+			       struct vm_area_struct *vma, unsigned long addr,
+			       pte_t *pte, long *anon)
+{
+	struct page *page = vm_normal_page(vma, addr, *pte);
+	struct mm_struct *mm = vma->vm_mm;
+
+	if (!page || pmadv_class(pages, page, pmadv_pte_written(*pte)) !=
+		     &pages->stat->pages_eligible)
+		return false;
+	if (pages->advice == MADV_FREE) {
+		pages->stat->pages_done +=
+			pmadv_let_go(pages, mm, addr, pte, page);
+		return false;
+	}
+
+	pages->stat->pages_done++;
+	++*anon;
+	return pmadv_drop(pages, mm, addr, pte, page);
+}
+
 static int pmadv_discard_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 			     struct mm_walk *walk)
 {
@@ -270,7 +292,6 @@ static int pmadv_discard_pmd(pmd_t *pmd, unsigned long addr, unsigned long end,
 	struct mm_struct *mm = walk->mm;
 	long swap = 0, anon = 0;
 	pte_t *first, *pte;
-	struct page *page;
 	spinlock_t *ptl;
 	bool full;
 
@@ -292,21 +313,7 @@ again:
 			swap += pmadv_discard_swap(pages, mm, addr, pte);
 			continue;
 		}
-		page = vm_normal_page(vma, addr, *pte);
-		if (!page)
-			continue;
-		if (pmadv_class(pages, page, pmadv_pte_written(*pte)) !=
-		    &pages->stat->pages_eligible)
-			continue;
-
-		if (pages->advice == MADV_FREE) {
-			pages->stat->pages_done +=
-				pmadv_let_go(pages, mm, addr, pte, page);
-		} else {
-			full = pmadv_drop(pages, mm, addr, pte, page);
-			pages->stat->pages_done++;
-			anon++;
-		}
+		full = pmadv_discard_page(pages, vma, addr, pte, &anon);
 	}
 	arch_leave_lazy_mmu_mode();
 	pte_unmap_unlock(first, ptl);

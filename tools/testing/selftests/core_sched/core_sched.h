@@ -90,6 +90,17 @@ static inline bool core_sched_missing(void)
 	return core_get(0) == ~0ULL;
 }
 
+/* Why a test that needs @found and root cannot run here; NULL when it can. */
+static inline const char *obstacle(bool found, const char *missing)
+{
+	if (core_sched_missing())
+		return "no core scheduling, or no SMT";
+	if (!found)
+		return missing;
+
+	return geteuid() ? "needs root" : NULL;
+}
+
 /* A line of a file, without its end; "" when there is none. */
 static inline char *read_line(const char *path, char *line, size_t size)
 {

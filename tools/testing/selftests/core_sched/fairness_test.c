@@ -35,12 +35,11 @@ static bool mount_cgroup2(void)
 
 FIXTURE_SETUP(core)
 {
-	if (core_sched_missing())
-		SKIP(return, "no core scheduling, or no SMT");
-	if (!find_siblings(&self->a, &self->b))
-		SKIP(return, "no siblings");
-	if (geteuid())
-		SKIP(return, "needs root");
+	const char *why = obstacle(find_siblings(&self->a, &self->b),
+				   "no siblings");
+
+	if (why)
+		SKIP(return, "%s", why);
 }
 
 FIXTURE_TEARDOWN(core)

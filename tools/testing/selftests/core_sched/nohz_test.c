@@ -46,12 +46,11 @@ static bool find_nohz_full(int *full, int *sibling)
 
 FIXTURE_SETUP(nohz)
 {
-	if (core_sched_missing())
-		SKIP(return, "no core scheduling, or no SMT");
-	if (!find_nohz_full(&self->full, &self->sibling))
-		SKIP(return, "no nohz_full CPU with a sibling");
-	if (geteuid())
-		SKIP(return, "needs root");
+	const char *why = obstacle(find_nohz_full(&self->full, &self->sibling),
+				   "no nohz_full CPU with a sibling");
+
+	if (why)
+		SKIP(return, "%s", why);
 	ASSERT_EQ(0, pin(0, self->sibling));
 
 	self->hog[0] = spawn_hog(self->full);

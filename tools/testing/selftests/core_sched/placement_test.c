@@ -39,12 +39,11 @@ static bool find_cores(int core[2][2])
 
 FIXTURE_SETUP(core)
 {
-	if (core_sched_missing())
-		SKIP(return, "no core scheduling, or no SMT");
-	if (!find_cores(self->core))
-		SKIP(return, "no two cores with siblings");
-	if (geteuid())
-		SKIP(return, "needs root");
+	const char *why = obstacle(find_cores(self->core),
+				   "no two cores with siblings");
+
+	if (why)
+		SKIP(return, "%s", why);
 	self->count = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, self->count);

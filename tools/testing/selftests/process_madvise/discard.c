@@ -608,6 +608,14 @@ static struct storm {
 	unsigned long begun, cleared;		/* soft-dirty */
 } *storm;
 
+/* Start the agent anew, so that it shares the memory of the storm. */
+static void join_storm(struct agent *agent)
+{
+	agent_kill(agent);
+	storm = share(sizeof(*storm));
+	*agent = agent_start();
+}
+
 /*
  * A slot is retired, or it is being filled, or it is sealed: read-only, and its
  * content counts. A hint that was decided on while it was retired must not
@@ -701,9 +709,7 @@ TEST_F(discard, storm_retired)
 
 	if (nth_cpu(1) < 0)
 		SKIP(return, "needs two CPUs");
-	agent_kill(&self->agent);
-	storm = share(sizeof(*storm));
-	self->agent = agent_start();
+	join_storm(&self->agent);
 	mem = (char *)DO(job_map_slots, 0, 0);
 	ASSERT_EQ(0, DO(job_storm, seal_and_retire, mem));
 
@@ -818,9 +824,7 @@ TEST_F(discard, storm_soft_clean)
 	if (nth_cpu(1) < 0)
 		SKIP(return, "needs two CPUs");
 	NEED_SOFT_DIRTY();
-	agent_kill(&self->agent);
-	storm = share(sizeof(*storm));
-	self->agent = agent_start();
+	join_storm(&self->agent);
 	mem = (char *)DO(job_map_filled, HOT, 1);
 	ASSERT_EQ(0, DO(job_storm, write_at_random, mem));
 	run_soft_storm(_metadata, &self->agent, mem, HOT * PAGE, 20);
@@ -835,9 +839,7 @@ TEST_F(discard, storm_moving)
 	if (nth_cpu(1) < 0)
 		SKIP(return, "needs two CPUs");
 	NEED_SOFT_DIRTY();
-	agent_kill(&self->agent);
-	storm = share(sizeof(*storm));
-	self->agent = agent_start();
+	join_storm(&self->agent);
 	mem = (char *)DO(job_map_filled, HOT, 1);
 	ASSERT_EQ(0, DO(job_storm, write_at_random, mem));
 	mover = fork();
