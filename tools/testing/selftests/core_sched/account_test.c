@@ -3,8 +3,9 @@
  * Forced idle, as charged to tasks and control groups, against what was
  * observed: a task that never sleeps was not running although its CPU was idle.
  *
- * Should fail with: core_fi_advance() not advancing; core_fi_charge() charging
- * whoever is forced to idle; cgroup_account_cputime_field() left out.
+ * Mutations: account-not-the-group (groups_sum_up_their_tasks),
+ * account-stands-still (charged_is_what_the_other_lost). Hooks: statistics
+ * (groups_sum_up_their_tasks).
  */
 #include "core_sched.h"
 

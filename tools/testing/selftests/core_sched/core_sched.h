@@ -51,6 +51,7 @@
 
 #define CPUS_MAX	256
 #define RING_MAX	8
+#define RT_LIMIT	"/proc/sys/kernel/sched_rt_runtime_us"
 #define SIBLINGS	"/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list"
 
 /* 0, or -errno. */
@@ -355,6 +356,7 @@ struct ring_count {
 #define ROUNDS_APART	100	/* a switch, at most */
 #define ROUNDS_TOGETHER	1000	/* a switch, at least */
 #define SWITCHES	40	/* to see before saying that they are apart */
+#define ROUNDS_HOPELESS	(100 * SWITCHES * ROUNDS_APART)
 #define PATIENCE	100	/* s, for a machine that has other work */
 
 static inline struct ring_count ring_start_count(struct ring *ring)
@@ -388,7 +390,8 @@ static inline bool ring_apart(struct ring *ring, struct ring_count *count)
 	do {
 		nap(0.1);
 		*count = ring_since(ring, start);
-	} while (count->switches < SWITCHES && now() < end);
+	} while (count->switches < SWITCHES &&
+		 count->rounds < ROUNDS_HOPELESS && now() < end);
 
 	return count->switches >= SWITCHES && count->rounds > 0 &&
 	       count->rounds <= ROUNDS_APART * count->switches;

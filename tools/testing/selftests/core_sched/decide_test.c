@@ -5,10 +5,9 @@
  * ranks and two keys. The promises D1 to D5 of that file are asked for in
  * words of their own, from the tasks, not from the candidates.
  *
- * Seen to fail with: core_slot_before() comparing keys before ranks (D1);
- * core_slot_verdict() returning CORE_RUN_BEST for a passed slot (D3), or
- * CORE_FORCED whatever else is there (D4); core_settle() not seeing
- * CORE_RUN_OTHER (D5); core_limit_lag() with the limit's sign turned.
+ * Mutations: decide-key-before-rank (two_siblings), decide-no-conflict
+ * (two_siblings), decide-no-other (two_siblings), decide-run-passed
+ * (two_siblings).
  */
 #include <stdbool.h>
 #include <stdint.h>

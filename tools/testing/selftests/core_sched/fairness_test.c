@@ -3,11 +3,9 @@
  * How tasks that must not run at the same time share a core. Everything is
  * measured in CPU time, as parts of what the tasks used together.
  *
- * Should fail with: __sched_core_tick() doing nothing (equal, weights);
- * core_align() moving origins of competing queues (weights); core_vruntime()
- * without the origin (late_comer); core_slot_verdict() always forcing idle
- * instead of running another task (companion); core_overdue() always false and
- * core_align() without a limit (starved_in_a_group).
+ * Mutations: pick-align-all (weights), pick-never-overdue
+ * (starved_in_a_group), pick-no-origin (late_comer), pick-no-others
+ * (companion), pick-no-tick (equal).
  */
 #include "core_sched.h"
 

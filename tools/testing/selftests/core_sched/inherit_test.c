@@ -2,7 +2,8 @@
 /*
  * Who has a cookie without having asked: children, threads and programs.
  *
- * Should fail with: sched_core_fork() or sched_core_init_task() left out.
+ * Mutations: fork-keeps-nothing (fork). Hooks: task-life
+ * (nothing_from_a_parent_without), proc (exec), vhost (vhost_worker).
  */
 #include "core_sched.h"
 

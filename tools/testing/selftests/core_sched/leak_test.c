@@ -3,9 +3,8 @@
  * Cookies are released when nobody has them any more, and core scheduling is
  * turned off when there is none.
  *
- * Should fail with: sched_core_free() left out of __put_task_struct();
- * core_cookie_put() of the old cookie left out of core_cookie_set();
- * core_cookie_gone() not called when no memory can be had.
+ * Mutations: cookie-kept-for-ever (fork_and_exit), cookie-no-memory
+ * (no_memory), cookie-old-kept (a_hundred_thousand).
  */
 #include "core_sched.h"
 

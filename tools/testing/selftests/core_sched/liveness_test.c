@@ -4,9 +4,8 @@
  * threads, CPU hotplug, code patching, stealing. Nothing here is about how fast:
  * what has to happen has to happen before the time of the test is up.
  *
- * Should fail with: core_must_kick() not kicking idle siblings; core_settled()
- * without the generation; core_steal() doing nothing (steals); core_rank()
- * without the rank of stop tasks.
+ * Mutations: pick-no-idle-kick (everybody_gets_a_turn), steal-nothing
+ * (a_free_sibling_steals).
  */
 #include "core_sched.h"
 

@@ -6,6 +6,9 @@
  *
  * A nohz_full CPU without a tick is looked at once a second by another one. So
  * switches a second tell whether the CPU has one.
+ *
+ * Mutations: nohz-never-stops (stops_when_nobody_waits). Hooks: nohz
+ * (ticks_while_a_sibling_waits).
  */
 #include "core_sched.h"
 

@@ -5,6 +5,8 @@
  * tasks may have either core at that moment: many times is what is asked for.
  * Without the preference it is next to never, as an idle CPU where a task has
  * been is where it goes.
+ *
+ * Hooks: placement (wakes_beside_its_own).
  */
 #include "core_sched.h"
 

@@ -3,9 +3,9 @@
  * prctl(PR_SCHED_CORE): arguments, errors and their order, scopes, and
  * /proc/PID/core_cookie.
  *
- * Should fail with: the check of uaddr left out of sched_core_prctl();
- * core_may_touch() always true; core_set_scope() setting tasks in its first
- * pass; core_do_share_from() setting the whole thread group.
+ * Mutations: prctl-anybody (foreign_tasks_are_not_touched), prctl-one-by-one
+ * (all_or_nobody), prctl-uaddr (unknown_arguments). Hooks: prctl
+ * (create_is_new_every_time).
  */
 #include "core_sched.h"
 

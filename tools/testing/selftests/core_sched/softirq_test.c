@@ -7,7 +7,7 @@
  * task on the sibling keeps the core from ksoftirqd. From then on packets are
  * received by interrupts, or by nobody.
  *
- * Should fail with: softirq-left-alone.
+ * Mutations: softirq-left-alone (go_on_in_forced_idle).
  */
 #include "core_sched.h"
 
@@ -21,7 +21,6 @@
 #include <kselftest_harness.h>
 
 #define RPS		"/sys/class/net/lo/queues/rx-0/rps_cpus"
-#define LIMIT		"/proc/sys/kernel/sched_rt_runtime_us"
 #define PORT		4711
 #define LISTENERS	64	/* to receive costs more than to send */
 #define PACKETS		2000	/* to see, and more than any queue holds */
@@ -151,8 +150,8 @@ FIXTURE_SETUP(softirq)
 	if (loopback_up() || write_line(RPS, mask))
 		SKIP(return, "packets cannot be steered");
 
-	read_line(LIMIT, self->limit, sizeof(self->limit));
-	ASSERT_EQ(0, write_line(LIMIT, "-1"));
+	read_line(RT_LIMIT, self->limit, sizeof(self->limit));
+	ASSERT_EQ(0, write_line(RT_LIMIT, "-1"));
 	for (i = 0; i < LISTENERS; i++) {
 		self->listener[i] = listen_to_all();
 		ASSERT_GE(self->listener[i], 0);
@@ -169,7 +168,7 @@ FIXTURE_TEARDOWN(softirq)
 		reap(self->sender[i]);
 	write_line(RPS, "0");
 	if (self->limit[0])
-		write_line(LIMIT, self->limit);
+		write_line(RT_LIMIT, self->limit);
 }
 
 TEST_F_TIMEOUT(softirq, go_on_in_forced_idle, 1200)
