@@ -1,0 +1,117 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-License-Identifier: GPL-2.0
+"""stale with a stand-in for QEMU's gdb stub: who is helped, who is left alone, and that the guest goes on."""
+
+import os
+import pathlib
+import socket
+import struct
+import sys
+import tempfile
+import threading
+
+from fixture import HARNESS, Checks
+
+sys.path.insert(0, HARNESS)
+import stale  # noqa: E402
+
+SITE, STACK, ELSEWHERE = 0xffffffff810b6eb0, 0xffffc90000093d88, 0xffffffff81600a9e
+OFF, ON = 0x2, 0x202
+
+
+class Guest:
+    """Processors as (rip, eflags, where they trapped or None) for each look, the last for ever; one byte of code."""
+
+    def __init__(self, path, looks, byte):
+        self.looks, self.byte = looks, byte
+        self.connected, self.gone_on, self.written, self.processor = 0, 0, [], 0
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(str(path))
+        self.server.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            peer, _ = self.server.accept()
+            self.connected += 1
+            data = b""
+            while not data.endswith(b"$D#44"):
+                got = peer.recv(4096)
+                if not got:
+                    break
+                data = data.lstrip(b"+") + got
+                if data[-3:-2] == b"#" and not data.endswith(b"$D#44"):
+                    text = self.answer(data[data.rindex(b"$") + 1:-3].decode())
+                    peer.sendall(b"+$" + text.encode() + b"#" + b"%02x" % (sum(text.encode()) & 255))
+                    data = b""
+            if data:
+                self.gone_on += 1
+                peer.sendall(b"+$OK#9a")
+            peer.close()
+
+    def state(self):
+        now = self.looks[min(self.connected, len(self.looks)) - 1]
+        return now[self.processor]
+
+    def answer(self, packet):
+        if packet == "qfThreadInfo":
+            return "m" + ",".join(f"{i + 1:02x}" for i in range(len(self.looks[0])))
+        if packet == "qsThreadInfo":
+            return "l"
+        if packet.startswith("Hg"):
+            self.processor = int(packet[2:], 16) - 1
+            return "OK"
+        rip, eflags, trapped = self.state()
+        if packet == "g":
+            registers = [0] * 17
+            registers[stale.RSP], registers[stale.RIP] = STACK, rip
+            return struct.pack("<17QI", *registers, eflags).hex()
+        if packet.startswith("M"):
+            self.written.append(packet[1:])
+            return "OK"
+        address = int(packet[1:].split(",")[0], 16)
+        if address == STACK:
+            frame = [1, 2, trapped + 1, 0x10, OFF, STACK + 64, 0x18] if trapped else [1, 2, 3, 4]
+            return struct.pack(f"<{len(frame)}Q", *frame).hex()
+        return f"{self.byte:02x}" if address == SITE else "E14"
+
+
+LOOP = (ELSEWHERE, OFF, SITE)
+AT_IT = (SITE, OFF, None)
+IDLE = (ELSEWHERE, ON, None)
+HELPED = [("02", SITE)]
+CASES = [
+    ("in the trap each time", [[IDLE, LOOP]], 0xe8, HELPED),
+    ("in the trap or about to be", [[IDLE, AT_IT], [IDLE, LOOP], [IDLE, AT_IT], [IDLE, LOOP]], 0xe8, HELPED),
+    ("in the trap once", [[IDLE, LOOP], [IDLE, IDLE]], 0xe8, []),
+    ("in traps from different places", [[IDLE, LOOP], [IDLE, (ELSEWHERE, OFF, SITE + 64)]], 0xe8, []),
+    ("trapped by an int3 that is there", [[IDLE, LOOP]], 0xcc, []),
+    ("spinning with interrupts off", [[IDLE, AT_IT]], 0xe8, []),
+    ("in user mode", [[IDLE, (0x401000, ON, None)]], 0xe8, []),
+]
+
+
+def main():
+    checks = Checks()
+    stale.PAUSE = 0
+    for name, looks, byte, wanted in CASES:
+        with tempfile.TemporaryDirectory() as place:
+            path = pathlib.Path(place) / "gdb"
+            guest = Guest(path, looks, byte)
+            got = stale.mend(path)
+            written = [f"{address:x},1:{byte:02x}" for _, address in wanted]
+            checks.check(f"a processor {name}",
+                         ([] if got == wanted else [f"helped {got}"]) +
+                         ([] if guest.written == written else [f"wrote {guest.written}"]) +
+                         ([] if guest.gone_on == guest.connected else ["the guest stands still"]))
+    with tempfile.TemporaryDirectory() as place:
+        try:
+            stale.mend(os.path.join(place, "none"))
+            wrong = ["no error"]
+        except OSError:
+            wrong = []
+        checks.check("no stub", wrong)
+    checks.done()
+
+
+main()
