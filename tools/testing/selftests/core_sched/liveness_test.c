@@ -222,8 +222,9 @@ TEST_F_TIMEOUT(core, suspended, 1200)
  */
 TEST_F_TIMEOUT(core, a_free_sibling_steals, 1200)
 {
+	double sum = 0;
 	cpu_set_t both;
-	double sum;
+	int tries;
 
 	ASSERT_EQ(0, core_create(0));
 	self->hog[0] = spawn_hog(self->a);
@@ -244,13 +245,16 @@ TEST_F_TIMEOUT(core, a_free_sibling_steals, 1200)
 	/*
 	 * While the two lead, both siblings are busy: together they use more
 	 * than what one CPU has. Stealing is all that can bring that about, as
-	 * the balancer sees two run queues with tasks.
+	 * the balancer sees two run queues with tasks. A VM whose processors
+	 * wait for the host may need another try.
 	 */
-	sum = -cpu_time(self->hog[0]) - cpu_time(self->hog[1]) -
-	      cpu_time(self->hog[2]);
-	nap(3);
-	sum += cpu_time(self->hog[0]) + cpu_time(self->hog[1]) +
-	       cpu_time(self->hog[2]);
+	for (tries = 0; tries < 5 && sum <= 1.15 * 3; tries++) {
+		sum = -cpu_time(self->hog[0]) - cpu_time(self->hog[1]) -
+		      cpu_time(self->hog[2]);
+		nap(3);
+		sum += cpu_time(self->hog[0]) + cpu_time(self->hog[1]) +
+		       cpu_time(self->hog[2]);
+	}
 	EXPECT_GT(sum, 1.15 * 3);
 }
 
