@@ -56,14 +56,17 @@ static bool crowd(FIXTURE_DATA(core) *self)
 
 static bool everybody_runs(FIXTURE_DATA(core) *self)
 {
-	double start[2 * CPUS_MAX];
+	double start[2 * CPUS_MAX], end = now() + PATIENCE;
 	int i;
 
 	for (i = 0; i < 2 * self->cpus; i++)
 		start[i] = cpu_time(self->hog[i]);
 	for (i = 0; i < 2 * self->cpus; i++) {
-		while (cpu_time(self->hog[i]) < start[i] + 0.02)
+		while (cpu_time(self->hog[i]) < start[i] + 0.02) {
+			if (now() > end)
+				return false;
 			nap(0.02);
+		}
 	}
 
 	return true;
