@@ -5,18 +5,20 @@
  *
  *			Model
  *
- * A thread registers an area of len bytes.  len == 32 is the original area:
- * the kernel treats it as it always did and fills in node_id and mm_cid, which
- * lie in its former padding.  len >= 33 is an extended area: aligned to 64,
- * with a kernel-owned flags word and slice_ctrl (see kernel/rseq_slice.c).
+ * A thread registers an area of len bytes.  len == 32 is the original area,
+ * which the kernel treats as it always did; see "Former padding".  len >= 33 is
+ * an extended area: aligned to 64, with a kernel-owned flags word and slice_ctrl
+ * (see kernel/rseq_slice.c).
  *
  * mm_cid is a small number that stands for "one of the threads of this address
  * space that run now".  The ids of an mm are the bits of a bitmap behind its
  * cpumask:
  *
  *	I1: thread t in user mode with a registration  =>  it holds exactly one
- *	    bit, and mm_cid in its area is the number of that bit
- *	I2: a thread that does not run holds no bit
+ *	    bit, and mm_cid in its area is the number of that bit; or its area
+ *	    is original and in state THEIRS, and it holds none
+ *	I2: a thread that does not run holds no bit, but for bit 0 if it is alone
+ *	    in its mm
  *	I3: a bit belongs to at most one thread
  *
  * By I1 and I3 running threads have distinct ids.  By I2, and because a thread
@@ -29,7 +31,8 @@
  *
  *	taken	rseq_area_update*(), on the way to user mode, preemption off
  *	kept	across system calls and interrupts that do not switch
- *	freed	rseq_slice_sched_out(), in the context switch, rq lock held;
+ *	freed	rseq_slice_sched_out(), in the context switch, rq lock held,
+ *		unless it is 0 and the task is the only user of the mm;
  *		mm_release(), before the task leaves the mm; unregistration
  *
  * A task writes its own bit only while it runs with preemption off, or is
@@ -45,7 +48,26 @@
  * In an extended area the four identifiers are the kernel's.  They are written
  * when one of them changes and only after a check that user memory still has
  * the values written last; otherwise the thread gets a SIGSEGV.  In an original
- * area they are written after every switch and never checked.
+ * area cpu_id_start and cpu_id are written after every switch and never checked.
+ *
+ *			Former padding
+ *
+ * Two kinds of programs register 32 bytes.  Old ones know that bytes 20 to 31
+ * are padding, and may have put something of their own there.  Newer ones read
+ * in the auxiliary vector that there are node_id and mm_cid, and index with
+ * them, although their libc registers the original area.  Neither says which it
+ * is, so the words themselves decide:
+ *
+ *	ours	they hold what could be a node and a concurrency id when the
+ *		area is registered (zero, or what an earlier thread left there),
+ *		and ever since what the kernel wrote: that is in t->rseq_slice.ids
+ *	theirs	they held, or hold when the kernel wants to change them, anything
+ *		else.  They are the program's until the registration ends; ids.mm_cid
+ *		is THEIRS.
+ *
+ * Nothing that a program stored is overwritten then, and a program that stored
+ * nothing gets valid ids.  Words that are ours are written when they change, and
+ * zeroed at unregistration.  slice_ctrl is left alone unless the thread opts in.
  *
  *			Not promised
  *
@@ -55,6 +77,7 @@
 
 #include <linux/bitmap.h>
 #include <linux/mm_types.h>
+#include <linux/nodemask.h>
 #include <linux/rseq.h>
 #include <linux/rseq_slice.h>
 #include <linux/sched.h>
@@ -62,6 +85,9 @@
 #include <linux/uaccess.h>
 
 #include <trace/events/rseq.h>
+
+/* In ids.mm_cid: the kernel keeps its hands off node_id and mm_cid. */
+#define THEIRS	U32_MAX
 
 static unsigned long *mm_cids(struct mm_struct *mm)
 {
@@ -77,6 +103,13 @@ void rseq_area_mm_init(struct mm_struct *mm)
 	bitmap_zero(mm_cids(mm), nr_cpu_ids);
 }
 
+static unsigned int first_free(const unsigned long *cids)
+{
+	unsigned long first = READ_ONCE(cids[0]);
+
+	return ~first ? ffz(first) : find_first_zero_bit(cids, nr_cpu_ids);
+}
+
 /* Every CPU holds one bit at most, so this CPU finds a free one. */
 static u32 take_cid(struct task_struct *t)
 {
@@ -89,7 +122,7 @@ static u32 take_cid(struct task_struct *t)
 		return t->rseq_slice.cid;
 
 	for (;;) {
-		cid = find_first_zero_bit(cids, nr_cpu_ids);
+		cid = first_free(cids);
 		if (cid < nr_cpu_ids && !test_and_set_bit(cid, cids))
 			break;
 		cpu_relax();
@@ -184,8 +217,31 @@ int rseq_area_update(struct task_struct *t)
 	return 0;
 }
 
+static int replace_tail(struct task_struct *t, u32 node_id, u32 mm_cid)
+{
+	struct rseq_area_ids *last = &t->rseq_slice.ids;
+	struct rseq __user *rseq = t->rseq;
+	u32 node, cid;
+
+	if (get_user(node, &rseq->node_id) || get_user(cid, &rseq->mm_cid))
+		return -EFAULT;
+
+	if (node != last->node_id || cid != last->mm_cid) {
+		last->mm_cid = THEIRS;
+		rseq_area_drop_cid(t);
+		return 0;
+	}
+
+	if (put_user(node_id, &rseq->node_id) || put_user(mm_cid, &rseq->mm_cid))
+		return -EFAULT;
+
+	last->node_id = node_id;
+	last->mm_cid = mm_cid;
+	return 0;
+}
+
 /**
- * rseq_area_update_tail - Write node_id and mm_cid to an original area
+ * rseq_area_update_tail - Write changed node_id and mm_cid to an original area
  * @t:	the current task
  *
  * Context: on the way to user mode; may fault.
@@ -193,13 +249,17 @@ int rseq_area_update(struct task_struct *t)
  */
 int rseq_area_update_tail(struct task_struct *t)
 {
-	struct rseq_area_ids ids = current_ids(t);
+	const struct rseq_area_ids *last = &t->rseq_slice.ids;
+	struct rseq_area_ids ids;
 
-	if (put_user(ids.node_id, &t->rseq->node_id) ||
-	    put_user(ids.mm_cid, &t->rseq->mm_cid))
-		return -EFAULT;
+	if (last->mm_cid == THEIRS)
+		return 0;
 
-	return 0;
+	ids = current_ids(t);
+	if (ids.node_id == last->node_id && ids.mm_cid == last->mm_cid)
+		return 0;
+
+	return replace_tail(t, ids.node_id, ids.mm_cid);
 }
 
 /**
@@ -220,9 +280,16 @@ bool rseq_area_valid(const struct rseq __user *rseq, u32 len)
  * An original area keeps the flags that its owner put there: this kernel still
  * honours the restart bits.  All it may learn is that it can opt in.
  */
-static int init_original(struct rseq __user *rseq, u32 status)
+static int init_original(struct rseq __user *rseq, u32 status,
+			 struct rseq_area_ids *ids)
 {
 	u32 flags;
+
+	if (get_user(ids->node_id, &rseq->node_id) ||
+	    get_user(ids->mm_cid, &rseq->mm_cid))
+		return -EFAULT;
+	if (ids->node_id >= nr_node_ids || ids->mm_cid >= nr_cpu_ids)
+		ids->mm_cid = THEIRS;
 
 	if (!status)
 		return 0;
@@ -254,7 +321,7 @@ static int init_extended(struct rseq __user *rseq, u32 status,
  */
 int rseq_area_register(struct rseq __user *rseq, u32 len, int flags)
 {
-	const struct rseq_area_ids ids = { .cpu_id = RSEQ_CPU_ID_UNINITIALIZED };
+	struct rseq_area_ids ids = { .cpu_id = RSEQ_CPU_ID_UNINITIALIZED };
 	bool extended = len > RSEQ_AREA_ORIGINAL;
 	struct rseq_slice *slice = &current->rseq_slice;
 	u32 status = 0;
@@ -265,7 +332,8 @@ int rseq_area_register(struct rseq __user *rseq, u32 len, int flags)
 	if (status && extended && (flags & RSEQ_FLAG_SLICE_EXT_DEFAULT_ON))
 		status |= RSEQ_CS_FLAG_SLICE_EXT_ENABLED;
 
-	ret = extended ? init_extended(rseq, status, &ids) : init_original(rseq, status);
+	ret = extended ? init_extended(rseq, status, &ids) :
+			 init_original(rseq, status, &ids);
 	if (ret)
 		return ret;
 
@@ -283,6 +351,9 @@ int rseq_area_register(struct rseq __user *rseq, u32 len, int flags)
  */
 int rseq_area_reset_ids(struct task_struct *t)
 {
+	if (!rseq_area_extended(t))
+		return t->rseq_slice.ids.mm_cid == THEIRS ? 0 : replace_tail(t, 0, 0);
+
 	if (put_user(0U, &t->rseq->node_id) || put_user(0U, &t->rseq->mm_cid))
 		return -EFAULT;
 

@@ -13,11 +13,14 @@
  *	fault()		a page fault that sleeps: switched out inside an exception
  *	timer		rseq_slice_expired()
  *	waker		ttwu of a FIFO or CFS task on another CPU: resched_curr()
+ *	copy()		the birth of a child: what fork copies, rseq_slice_fork()
  *
  * Two CPUs.  The thread A runs on CPU `cpu`; each CPU has its timer.  B is what
  * runs when A is switched out; it is granted as well, so that an old timer of A
  * meets a grant of B.  A hostile A sets its request whenever it likes and
- * issues any system call.
+ * issues any system call.  A child is looked at when it is born: from then on it
+ * is another A.  CPUs stay here, and all have high resolution timers; what
+ * becomes of both is in rseq_slice_cpu.pml.
  *
  * Invariants (numbers as in kernel/rseq_slice.c) are assertions at the points
  * where they must hold.  `owed` is a reschedule that was suppressed and not yet
@@ -29,6 +32,7 @@
  *	I4	one grant at most between two schedule() of A
  *	I6	yield returned 1 => a grant was live at its entry
  *	I8	a FIFO task is queued => nobody clears N without schedule()
+ *	I10	a child begins with g=0, as G=0, and without W
  *
  * Mutants, each of which takes one guard away:
  *
@@ -42,10 +46,11 @@
  *	KEEP    	the grant keeps a timer that is armed already
  *	YIELD   	Y is set without a live grant
  *	SKIPPED 	W is not kept for a yield that never ran
+ *	FORK    	fork() does not end a grant at its entry
  */
 
 // spin: -run -DVECTORSZ=2048 -m100000
-// mutants: DROP ABORT NOTIMER TIMER UNLOCKED AGAIN STALE KEEP YIELD SKIPPED
+// mutants: DROP ABORT NOTIMER TIMER UNLOCKED AGAIN STALE KEEP YIELD SKIPPED FORK
 
 #define NCPU	2
 #define STEPS	5
@@ -201,15 +206,27 @@ inline fault()
 	irq_exit()
 }
 
-/* A tracer or seccomp may skip the call after its entry work. */
-inline syscall(yield)
-{
-	bool live, was;
+mtype = { YIELD, FORK, OTHER };
 
-	atomic { user = 0; was = G };
+/* The child gets the memory and the TIF bits as they are, and a fresh rseq_slice. */
+inline copy()
+{
+	assert(!g && !W)				/* I10 */
+}
+
+/* A tracer or seccomp may skip the call after its entry work. */
+inline syscall(call)
+{
+	bool live, was, yield;
+
+	atomic { user = 0; was = G; yield = (call == YIELD) };
 	atomic {
 		if
+#ifdef MUTANT_FORK
+		:: (W || G) && call != FORK ->
+#else
 		:: W || G ->
+#endif
 			Y = 0; W = 0; live = G;
 			if
 			:: live ->
@@ -245,6 +262,7 @@ inline syscall(yield)
 	if
 	:: yield ->				/* the call itself */
 		atomic { assert(!Y || was); Y = 0; W = 0 }	/* I6 */
+	:: call == FORK -> copy()
 	:: skip					/* skipped, or another call */
 	fi;
 	exit_work()
@@ -263,8 +281,9 @@ active proctype thread()
 		:: r = 0
 		:: irq_exit()
 		:: fault()
-		:: syscall(true)
-		:: syscall(false)
+		:: syscall(YIELD)
+		:: syscall(FORK)
+		:: syscall(OTHER)
 		fi
 	:: else -> break
 	od;

@@ -139,6 +139,13 @@ def main():
                                                           if not os.access(FOREIGN / row[1] / row[2], os.X_OK)])
     checks.check("... and each that is there is listed",
                  [f"{path.name} is not" for path in FOREIGN.glob("*/") if path.is_dir() and path.name not in program.folders(rows)])
+    for release in program.RELEASES:
+        listing = program.TOP / "base" / release / "foreign"
+        drivers = {path.name for path in (program.TOP / "base" / release).glob("*/*.sh")}
+        named = {name for row in program.listed(listing, "") for name in row[2:]}
+        checks.check(f"each script of ours for {release} is listed", [f"{name} is not" for name in sorted(drivers - named)])
+    got, said = start("check-foreign", "--test", "rseq:no_such")
+    checks.check("a test that there is not", [] if got == 1 and "no foreign tests for rseq:no_such" in said else ["message"], said)
     got, said = start("check-foreign", "--topic", "no-such")
     checks.check("a topic of which there is none", [] if got == 1 and "no foreign tests for no-such (there are: core-sched" in said
                  else ["message"], said)

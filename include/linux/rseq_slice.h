@@ -14,6 +14,7 @@
 #include <linux/cpumask.h>
 #include <linux/errno.h>
 #include <linux/log2.h>
+#include <linux/mm_types.h>
 #include <linux/rseq_slice_types.h>
 #include <linux/sched.h>
 
@@ -89,6 +90,16 @@ static inline u32 rseq_area_len(const struct task_struct *t)
 	return t->rseq_slice.len;
 }
 
+/*
+ * May a task keep its concurrency id while it does not run?  Nobody can want id
+ * 0 of an address space with one user but a thread that this task creates, and
+ * for that it has to run.
+ */
+static inline bool rseq_area_alone(const struct task_struct *t)
+{
+	return !t->rseq_slice.cid && atomic_read(&t->mm->mm_users) == 1;
+}
+
 /* Room behind mm_cpumask() for the bitmap of concurrency ids. */
 static inline unsigned int rseq_area_mm_size(void)
 {
@@ -146,8 +157,11 @@ static inline int rseq_slice_resume(struct task_struct *t, struct ksignal *ksig)
  */
 static inline void rseq_slice_sched_out(struct task_struct *t)
 {
-	if (t->rseq_slice.held.any)
-		__rseq_slice_sched_out(t);
+	if (!t->rseq_slice.held.any)
+		return;
+	if (likely(!t->rseq_slice.held.granted && rseq_area_alone(t)))
+		return;
+	__rseq_slice_sched_out(t);
 }
 
 #else /* CONFIG_RSEQ_SLICE_EXTENSION */

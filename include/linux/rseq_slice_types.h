@@ -75,7 +75,7 @@ struct rseq_area_ids {
  * @overdue:		the timer of the live grant has fired
  * @len:		length of the registered area in bytes; 0 without a registration
  * @cid:		concurrency id, valid while @held.cid
- * @ids:		identifiers in user memory, for areas longer than 32 bytes
+ * @ids:		identifiers in user memory, as the kernel wrote them last
  * @start:		when the live grant was given (CLOCK_MONOTONIC)
  * @grants:		number of grants
  * @refusals:		number of requests refused

@@ -17,6 +17,7 @@
  * -m waiting asks for an extension only when another thread waits for the lock.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -218,27 +219,28 @@ static void options(int argc, char **argv)
 		cpu = sysconf(_SC_NPROCESSORS_ONLN) - 1;
 }
 
-int main(int argc, char **argv)
+/* The workers inherit the CPU. */
+static bool start_workers(struct worker *workers)
 {
-	static const char * const names[] = { "off", "on", "waiting" };
-	struct worker *workers, sum = { };
-	struct timespec nap;
-	unsigned long seen = 0;
-	uint64_t start, took;
 	cpu_set_t set;
-	int i, bucket;
 
-	options(argc, argv);
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	workers = calloc(threads, sizeof(*workers));
-	if (!workers || sched_setaffinity(0, sizeof(set), &set)) {
-		perror("slice-lock");
-		return 1;
+	if (sched_setaffinity(0, sizeof(set), &set))
+		return false;
+	for (int i = 0; i < threads; i++) {
+		errno = pthread_create(&workers[i].thread, NULL, work, &workers[i]);
+		if (errno)
+			return false;
 	}
-	for (i = 0; i < threads; i++)
-		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
-			return 1;
+	return true;
+}
+
+/* Returns how long it took, in nanoseconds. */
+static uint64_t let_them_work(void)
+{
+	struct timespec nap;
+	uint64_t start;
 
 	nap.tv_sec = seconds;
 	nap.tv_nsec = (seconds - nap.tv_sec) * 1e9;
@@ -246,28 +248,54 @@ int main(int argc, char **argv)
 	go = true;
 	nanosleep(&nap, NULL);
 	stop = true;
-	took = now_ns() - start;
+	return now_ns() - start;
+}
 
-	for (i = 0; i < threads; i++) {
-		struct worker *one = &workers[i];
+static void add(struct worker *sum, const struct worker *one)
+{
+	sum->ops += one->ops;
+	sum->sleeps += one->sleeps;
+	sum->yields += one->yields;
+	sum->granted += one->granted;
+	sum->expired += one->expired;
+	sum->preempted += one->preempted;
+	if (one->max_wait > sum->max_wait)
+		sum->max_wait = one->max_wait;
+	for (int bucket = 0; bucket < BUCKETS; bucket++)
+		sum->waits[bucket] += one->waits[bucket];
+}
 
-		pthread_join(one->thread, NULL);
-		sum.ops += one->ops;
-		sum.sleeps += one->sleeps;
-		sum.yields += one->yields;
-		sum.granted += one->granted;
-		sum.expired += one->expired;
-		sum.preempted += one->preempted;
-		if (one->max_wait > sum.max_wait)
-			sum.max_wait = one->max_wait;
-		for (bucket = 0; bucket < BUCKETS; bucket++)
-			sum.waits[bucket] += one->waits[bucket];
+/* The power of two that 99 of 100 waits stay below, in nanoseconds. */
+static uint64_t p99(const struct worker *sum)
+{
+	unsigned long seen = 0;
+	int bucket;
+
+	for (bucket = 0; bucket < BUCKETS && seen * 100 < sum->ops * 99; bucket++)
+		seen += sum->waits[bucket];
+	return 1ULL << (bucket ? bucket - 1 : 0);
+}
+
+int main(int argc, char **argv)
+{
+	static const char * const names[] = { "off", "on", "waiting" };
+	struct worker *workers, sum = { };
+	uint64_t took;
+
+	options(argc, argv);
+	workers = calloc(threads, sizeof(*workers));
+	if (!workers || !start_workers(workers)) {
+		perror("slice-lock");
+		return 1;
 	}
-	for (bucket = 0; bucket < BUCKETS && seen * 100 < sum.ops * 99; bucket++)
-		seen += sum.waits[bucket];
+	took = let_them_work();
+	for (int i = 0; i < threads; i++) {
+		pthread_join(workers[i].thread, NULL);
+		add(&sum, &workers[i]);
+	}
 
 	printf("%s %.0f %.1f %.1f %lu %ld %lu %ld %ld\n", names[mode], sum.ops * 1e9 / took,
-	       sum.max_wait / 1e3, (1ULL << (bucket ? bucket - 1 : 0)) / 1e3, sum.sleeps,
-	       sum.granted, sum.yields, sum.expired, sum.preempted);
+	       sum.max_wait / 1e3, p99(&sum) / 1e3, sum.sleeps, sum.granted, sum.yields,
+	       sum.expired, sum.preempted);
 	return 0;
 }

@@ -22,7 +22,7 @@
 #include "slice.h"
 #include "kselftest_harness.h"
 
-#define PATIENCE	40.0		/* seconds, for something that takes milliseconds */
+#define PATIENCE	patience(40)	/* seconds, for something that takes milliseconds */
 
 FIXTURE(grant)
 {
@@ -53,6 +53,7 @@ FIXTURE_VARIANT_ADD(grant, original)
 
 FIXTURE_SETUP(grant)
 {
+	patience_begin();
 	if (!kernel_has_slices())
 		SKIP(return, "the kernel has no time slice extension");
 	if (!strcmp(offered(), "off"))
@@ -71,6 +72,7 @@ FIXTURE_SETUP(grant)
 
 FIXTURE_TEARDOWN(grant)
 {
+	patience_end(_metadata->passed);
 	if (!self->area)
 		return;
 	if (!_metadata->passed)

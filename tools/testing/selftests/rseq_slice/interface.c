@@ -15,6 +15,9 @@
 #define AT_RSEQ_ALIGN		28
 #endif
 
+/* Found out once, as threads ask that all the time. */
+static bool legacy;
+
 FIXTURE(area)
 {
 	struct rseq_slice_area	*area;
@@ -27,6 +30,7 @@ FIXTURE_SETUP(area)
 	self->area = new_area();
 	ASSERT_NE(NULL, self->area);
 	drop_libc_area();
+	legacy = !strcmp(offered(), "legacy");
 }
 
 FIXTURE_TEARDOWN(area)
@@ -141,12 +145,10 @@ TEST_F(area, registered)
 	EXPECT_EQ(0, self->area->mm_cid);
 }
 
-/* An original area keeps its flags and everything behind mm_cid. */
+/* An original area keeps its flags and everything behind them. */
 TEST_F(area, original)
 {
 	RETURN_IF_SKIPPED;
-
-	bool legacy = !strcmp(offered(), "legacy");
 
 	memset(self->area, 0xff, 64);
 	self->area->rseq_cs = 0;
@@ -155,12 +157,209 @@ TEST_F(area, original)
 	EXPECT_EQ(legacy ? 5 | RSEQ_SLICE_AVAILABLE : 5, self->area->flags);
 	EXPECT_EQ(-1U, self->area->ctrl);
 	EXPECT_GT(1024, self->area->cpu_id);
-	EXPECT_EQ(0, self->area->mm_cid);
 	EXPECT_EQ(0, slice_get());
 	usleep(1000);
 	EXPECT_EQ(-1U, self->area->ctrl);
 	EXPECT_EQ(0, sys_rseq(self->area, LEN_OLD, FLAG_OFF, SIG));
 	EXPECT_EQ(-1U, self->area->ctrl);
+}
+
+static void no_handler(int sig)
+{
+}
+
+/* Is it the pattern of fill_pattern(), but for what every kernel writes? */
+static bool has_pattern(const struct rseq_slice_area *area)
+{
+	const unsigned char *bytes = (const unsigned char *)area;
+	bool whole = !area->rseq_cs && !(area->flags & ~RSEQ_SLICE_AVAILABLE);
+
+	if (area->flags && !legacy)
+		return false;
+	for (int i = 20; i < 64; i++)
+		whole &= bytes[i] == (unsigned char)(0x80 + i);
+	return whole;
+}
+
+static void fill_pattern(struct rseq_slice_area *area)
+{
+	for (int i = 0; i < 64; i++)
+		((unsigned char *)area)[i] = 0x80 + i;
+	area->rseq_cs = 0;
+	area->flags = 0;
+}
+
+typedef long (*caller_t)(long nr, long a, long b, long c, long d);
+
+static long call_native(long nr, long a, long b, long c, long d)
+{
+	long ret = syscall(nr, a, b, c, d);
+
+	return ret < 0 ? -errno : ret;
+}
+
+/* To the byte, whatever happens to the thread. */
+static void keeps_pattern(struct __test_metadata *_metadata, struct rseq_slice_area *area,
+			  caller_t call, long rseq)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN), status;
+
+	if (call(rseq, 0, 0, 4, 0) == -ENOSYS)
+		SKIP(return, "no such system call table");
+	fill_pattern(area);
+	signal(SIGUSR1, no_handler);
+	ASSERT_EQ(0, call(rseq, (long)area, LEN_OLD, 0, SIG));
+	EXPECT_TRUE(has_pattern(area));
+	for (int cpu = 0; cpu < cpus; cpu++) {
+		ASSERT_EQ(0, pin(cpu));
+		EXPECT_EQ(cpu, area->cpu_id);
+		EXPECT_EQ(cpu, area->cpu_id_start);
+		EXPECT_TRUE(has_pattern(area));
+		usleep(1000);
+		EXPECT_TRUE(has_pattern(area));
+		raise(SIGUSR1);
+		EXPECT_TRUE(has_pattern(area));
+		status = in_child(
+			pin(0);
+			usleep(1000);
+			_exit(!has_pattern(area) || area->cpu_id != 0 ||
+			      call(rseq, (long)area, LEN_OLD, FLAG_OFF, SIG) ||
+			      !has_pattern(area)));
+		EXPECT_EQ(0, status);
+		EXPECT_TRUE(has_pattern(area));
+	}
+	EXPECT_EQ(-1, syscall(__NR_execve, "/", NULL, NULL));
+	EXPECT_TRUE(has_pattern(area));
+	EXPECT_EQ(0, call(rseq, (long)area, LEN_OLD, FLAG_OFF, SIG));
+	EXPECT_EQ(0, area->cpu_id_start);
+	EXPECT_EQ(-1, (int)area->cpu_id);
+	EXPECT_TRUE(has_pattern(area));
+}
+
+TEST_F(area, pattern)
+{
+	RETURN_IF_SKIPPED;
+
+	keeps_pattern(_metadata, self->area, call_native, __NR_rseq);
+}
+
+static void *hold_pattern(void *arg)
+{
+	struct rseq_slice_area *area = new_area();
+	long wrong = !area;
+
+	drop_libc_area();
+	if (wrong)
+		return (void *)1;
+	fill_pattern(area);
+	wrong |= sys_rseq(area, LEN_OLD, 0, SIG);
+	for (int i = 0; i < 300 && !wrong; i++) {
+		for (double end = now() + 0.0001; now() < end; )
+			wrong |= !has_pattern(area);
+		usleep(100);
+	}
+	/* Without unregistering: the next thread may find what is here. */
+	return wrong ? (void *)2 : area;
+}
+
+/* Threads that run at once, and thus have different ids. */
+TEST_F(area, pattern_threads)
+{
+	RETURN_IF_SKIPPED;
+
+	pthread_t threads[6];
+	void *area;
+
+	for (int i = 0; i < 6; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, hold_pattern, NULL));
+	for (int i = 0; i < 6; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], &area));
+		ASSERT_LT(2, (unsigned long)area);
+		EXPECT_TRUE(has_pattern(area));
+	}
+}
+
+static volatile bool companion_stop;
+
+/* Holds the lowest id whenever another thread has been asleep for a while. */
+static void *companion(void *arg)
+{
+	struct rseq_slice_area *area = new_area();
+
+	drop_libc_area();
+	pin(0);
+	if (!area || sys_rseq(area, LEN_NEW, 0, SIG))
+		return (void *)1;
+	while (!companion_stop) {
+		for (double end = now() + 0.0003; now() < end; )
+			;
+		usleep(100);
+	}
+	return NULL;
+}
+
+/* Sleep until this thread has another id than 0; it is not that of the area. */
+static bool await_id(const struct rseq_slice_area *area)
+{
+	for (double end = now() + 30; now() < end; usleep(2000))
+		if (*(volatile uint32_t *)&area->mm_cid)
+			return true;
+	return false;
+}
+
+/* Former padding that nobody uses is filled in, and empty again in the end. */
+TEST_F(area, padding)
+{
+	RETURN_IF_SKIPPED;
+
+	struct rseq_slice_area *area = self->area;
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	pthread_t thread;
+	void *wrong;
+
+	if (cpus < 2)
+		SKIP(return, "needs two CPUs");
+	ASSERT_EQ(0, pin(cpus - 1));
+
+	/* What an earlier thread left there is no program's. */
+	area->mm_cid = cpus - 1;
+	ASSERT_EQ(0, sys_rseq(area, LEN_OLD, 0, SIG));
+	EXPECT_EQ(0, area->mm_cid);
+
+	companion_stop = false;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, companion, NULL));
+	EXPECT_TRUE(await_id(area));
+	EXPECT_GT(2, area->mm_cid);
+	EXPECT_EQ(0, area->ctrl);
+	EXPECT_EQ(0, sys_rseq(area, LEN_OLD, FLAG_OFF, SIG));
+	EXPECT_EQ(0, area->node_id);
+	EXPECT_EQ(0, area->mm_cid);
+
+	/* The program has it from the moment at which it writes there. */
+	ASSERT_EQ(0, sys_rseq(area, LEN_OLD, 0, SIG));
+	EXPECT_TRUE(await_id(area));
+	area->node_id = 0x1234;
+	area->mm_cid = 0x5678;
+	for (int i = 0; i < 200; i++) {
+		usleep(1000);
+		ASSERT_EQ(0x1234, area->node_id);
+		ASSERT_EQ(0x5678, area->mm_cid);
+	}
+	/* For good, even if it looks now like what was there once. */
+	area->node_id = 0;
+	area->mm_cid = 0;
+	for (int i = 0; i < 200; i++) {
+		usleep(1000);
+		ASSERT_EQ(0, area->mm_cid);
+	}
+	area->mm_cid = 0x5678;
+	EXPECT_EQ(0, sys_rseq(area, LEN_OLD, FLAG_OFF, SIG));
+	EXPECT_EQ(0, area->node_id);
+	EXPECT_EQ(0x5678, area->mm_cid);
+
+	companion_stop = true;
+	pthread_join(thread, &wrong);
+	EXPECT_EQ(NULL, wrong);
 }
 
 TEST_F(area, default_on)
@@ -204,7 +403,7 @@ TEST_F(area, refused)
 	self->area->ctrl = -1U;
 	ASSERT_EQ(0, sys_rseq(self->area, LEN_OLD, 0, SIG));
 	EXPECT_EQ(-1U, self->area->ctrl);
-	if (!strcmp(offered(), "legacy")) {
+	if (legacy) {
 		EXPECT_EQ(0, slice_set(1));
 		EXPECT_EQ(0, self->area->ctrl);
 		EXPECT_EQ(1, slice_get());
@@ -301,25 +500,33 @@ TEST_F(area, fork)
 	EXPECT_EQ(1, slice_get());
 }
 
-static void *thread_get(void *arg)
+/* Exit status: 0 when nothing was inherited. */
+static int thread_get(void *arg)
 {
-	drop_libc_area();
-	return (void *)(long)(slice_get() || slice_set(1) != -1 || errno != ENXIO);
+	if (slice_get() || slice_set(1) != -1 || errno != ENXIO)
+		return 1;
+	return counter("enabled") || counter("granted");
 }
 
+/* A thread as the kernel makes it: libc registers an area in those it starts. */
 TEST_F(area, threads)
 {
 	RETURN_IF_SKIPPED;
 
-	pthread_t thread;
-	void *wrong;
+	const size_t size = 65536;
+	int status = -1;
+	char *stack;
+	pid_t pid;
 
 	if (!strcmp(offered(), "off"))
 		SKIP(return, "booted with rseq_slice_ext=0");
 	ASSERT_EQ(0, sys_rseq(self->area, LEN_NEW, FLAG_ON, SIG));
-	ASSERT_EQ(0, pthread_create(&thread, NULL, thread_get, NULL));
-	ASSERT_EQ(0, pthread_join(thread, &wrong));
-	EXPECT_EQ(NULL, wrong);
+	stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, stack);
+	pid = clone(thread_get, stack + size, CLONE_VM | SIGCHLD, NULL);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
 	EXPECT_EQ(1, slice_get());
 }
 
@@ -416,6 +623,47 @@ TEST_F(area, i386)
 	RETURN_IF_SKIPPED;
 
 	other_table(_metadata, self->area, call_i386, 386, 172);
+}
+
+TEST_F(area, pattern_i386)
+{
+	RETURN_IF_SKIPPED;
+
+	keeps_pattern(_metadata, self->area, call_i386, 386);
+}
+
+TEST_F(area, pattern_x32)
+{
+	RETURN_IF_SKIPPED;
+
+	keeps_pattern(_metadata, self->area, call_x32, __NR_rseq);
+}
+
+/* Programs of the other ABIs, which have an original area. */
+static void pattern_program(struct __test_metadata *_metadata, const char *program)
+{
+	int status;
+
+	status = in_child(execl(program, program, "pattern", NULL); _exit(errno == ENOEXEC ? 126 : 127));
+	if (status == 126 << 8)
+		SKIP(return, "the kernel runs no such programs");
+	EXPECT_EQ(0, status) {
+		TH_LOG("%s failed in step %d", program, WEXITSTATUS(status));
+	}
+}
+
+TEST_F(area, pattern_program_i386)
+{
+	RETURN_IF_SKIPPED;
+
+	pattern_program(_metadata, "./caller_i386");
+}
+
+TEST_F(area, pattern_program_x32)
+{
+	RETURN_IF_SKIPPED;
+
+	pattern_program(_metadata, "./caller_x32");
 }
 
 TEST_F(area, x32)

@@ -10,7 +10,7 @@
 #include "slice.h"
 #include "kselftest_harness.h"
 
-#define PATIENCE	40.0
+#define PATIENCE	patience(40)
 
 #ifndef PR_SCHED_CORE
 #define PR_SCHED_CORE		62
@@ -38,6 +38,7 @@ FIXTURE(refuse)
 
 FIXTURE_SETUP(refuse)
 {
+	patience_begin();
 	if (!kernel_has_slices())
 		SKIP(return, "the kernel has no time slice extension");
 	if (!strcmp(offered(), "off"))
@@ -55,6 +56,7 @@ FIXTURE_SETUP(refuse)
 
 FIXTURE_TEARDOWN(refuse)
 {
+	patience_end(_metadata->passed);
 	write_text(NSEC_FILE, "5000");
 }
 

@@ -213,6 +213,45 @@ static inline long stat_counter(const char *name)
 	return counter_in("/sys/kernel/debug/rseq/stats", name);
 }
 
+/*
+ * How long to wait for what should happen soon.  Slow machines need patience,
+ * kernels that are broken do not deserve it: when a test has failed, the tests
+ * behind it wait less.  They run in processes of their own, hence the page.
+ */
+struct patience {
+	bool	testing, failed;
+};
+
+static struct patience *patience_page;
+
+static inline __attribute__((constructor)) void patience_init(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	patience_page = page == MAP_FAILED ? NULL : page;
+}
+
+/* The test before this one did not come to its end, or ended badly? */
+static inline void patience_begin(void)
+{
+	if (!patience_page)
+		return;
+	patience_page->failed |= patience_page->testing;
+	patience_page->testing = true;
+}
+
+static inline void patience_end(bool passed)
+{
+	if (patience_page && passed)
+		patience_page->testing = false;
+}
+
+static inline double patience(double seconds)
+{
+	return patience_page && patience_page->failed ? seconds / 10 : seconds;
+}
+
 static inline int pin(int cpu)
 {
 	cpu_set_t set;
