@@ -63,7 +63,7 @@
  *		and ever since what the kernel wrote: that is in t->rseq_slice.ids
  *	theirs	they held, or hold when the kernel wants to change them, anything
  *		else.  They are the program's until the registration ends; ids.mm_cid
- *		is THEIRS.
+ *		is RSEQ_CID_THEIRS.
  *
  * Nothing that a program stored is overwritten then, and a program that stored
  * nothing gets valid ids.  Words that are ours are written when they change, and
@@ -86,8 +86,6 @@
 
 #include <trace/events/rseq.h>
 
-/* In ids.mm_cid: the kernel keeps its hands off node_id and mm_cid. */
-#define THEIRS	U32_MAX
 
 static unsigned long *mm_cids(struct mm_struct *mm)
 {
@@ -227,7 +225,7 @@ static int replace_tail(struct task_struct *t, u32 node_id, u32 mm_cid)
 		return -EFAULT;
 
 	if (node != last->node_id || cid != last->mm_cid) {
-		last->mm_cid = THEIRS;
+		last->mm_cid = RSEQ_CID_THEIRS;
 		rseq_area_drop_cid(t);
 		return 0;
 	}
@@ -241,18 +239,18 @@ static int replace_tail(struct task_struct *t, u32 node_id, u32 mm_cid)
 }
 
 /**
- * rseq_area_update_tail - Write changed node_id and mm_cid to an original area
+ * __rseq_area_update_tail - Write changed node_id and mm_cid to an original area
  * @t:	the current task
  *
  * Context: on the way to user mode; may fault.
  * Return: 0, or -EFAULT when the area is out of reach.
  */
-int rseq_area_update_tail(struct task_struct *t)
+int __rseq_area_update_tail(struct task_struct *t)
 {
 	const struct rseq_area_ids *last = &t->rseq_slice.ids;
 	struct rseq_area_ids ids;
 
-	if (last->mm_cid == THEIRS)
+	if (last->mm_cid == RSEQ_CID_THEIRS)
 		return 0;
 
 	ids = current_ids(t);
@@ -289,7 +287,7 @@ static int init_original(struct rseq __user *rseq, u32 status,
 	    get_user(ids->mm_cid, &rseq->mm_cid))
 		return -EFAULT;
 	if (ids->node_id >= nr_node_ids || ids->mm_cid >= nr_cpu_ids)
-		ids->mm_cid = THEIRS;
+		ids->mm_cid = RSEQ_CID_THEIRS;
 
 	if (!status)
 		return 0;
@@ -352,7 +350,7 @@ int rseq_area_register(struct rseq __user *rseq, u32 len, int flags)
 int rseq_area_reset_ids(struct task_struct *t)
 {
 	if (!rseq_area_extended(t))
-		return t->rseq_slice.ids.mm_cid == THEIRS ? 0 : replace_tail(t, 0, 0);
+		return t->rseq_slice.ids.mm_cid == RSEQ_CID_THEIRS ? 0 : replace_tail(t, 0, 0);
 
 	if (put_user(0U, &t->rseq->node_id) || put_user(0U, &t->rseq->mm_cid))
 		return -EFAULT;

@@ -17,6 +17,8 @@
 #include <linux/mm_types.h>
 #include <linux/rseq_slice_types.h>
 #include <linux/sched.h>
+#include <linux/smp.h>
+#include <linux/topology.h>
 
 struct ksignal;
 struct mm_struct;
@@ -30,6 +32,9 @@ struct seq_file;
 #ifdef CONFIG_RSEQ_SLICE_EXTENSION
 
 #define RSEQ_AREA_FLAGS		RSEQ_FLAG_SLICE_EXT_DEFAULT_ON
+
+/* In ids.mm_cid: the kernel keeps its hands off node_id and mm_cid. */
+#define RSEQ_CID_THEIRS		U32_MAX
 
 /*
  * The features end where struct rseq does; the alignment is that size, rounded
@@ -51,7 +56,7 @@ int rseq_area_register(struct rseq __user *rseq, u32 len, int flags);
 int rseq_area_reset_ids(struct task_struct *t);
 void rseq_area_unregister(struct task_struct *t);
 int rseq_area_update(struct task_struct *t);
-int rseq_area_update_tail(struct task_struct *t);
+int __rseq_area_update_tail(struct task_struct *t);
 void rseq_area_drop_cid(struct task_struct *t);
 void rseq_area_mm_init(struct mm_struct *mm);
 
@@ -98,6 +103,27 @@ static inline u32 rseq_area_len(const struct task_struct *t)
 static inline bool rseq_area_alone(const struct task_struct *t)
 {
 	return !t->rseq_slice.cid && atomic_read(&t->mm->mm_users) == 1;
+}
+
+/**
+ * rseq_area_update_tail - Bring node_id and mm_cid of an original area up to date
+ * @t:	the current task
+ *
+ * Context: on the way to user mode; may fault.  A switch after the test brings
+ *	    the task back here.
+ * Return: 0, or -EFAULT when the area is out of reach.
+ */
+static inline int rseq_area_update_tail(struct task_struct *t)
+{
+	const struct rseq_slice *slice = &t->rseq_slice;
+
+	if (slice->ids.mm_cid == RSEQ_CID_THEIRS)
+		return 0;
+	if (slice->held.cid && slice->cid == slice->ids.mm_cid &&
+	    cpu_to_node(raw_smp_processor_id()) == slice->ids.node_id)
+		return 0;
+
+	return __rseq_area_update_tail(t);
 }
 
 /* Room behind mm_cpumask() for the bitmap of concurrency ids. */
