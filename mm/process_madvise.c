@@ -46,7 +46,9 @@
  *			between any two yields, so a call always ends.
  *	Drop rule	WILLNEED on a file and DONTNEED or FREE under
  *			userfaultfd events release the lock for the time of the
- *			I/O or of the event.
+ *			I/O or of the event; COLLAPSE while it looks for a huge
+ *			page, and it holds the lock for writing while it fills
+ *			it (mm/process_madvise_collapse.c).
  *
  *			Discarding what is somebody else's
  *
@@ -158,14 +160,6 @@
 #define PMADV_FILTERS	(PMADV_ANON | PMADV_FILE)
 #define PMADV_CONTENT	(PMADV_SOFT_DIRTY | PMADV_STOPPED)
 
-enum pmadv_lock_mode {
-	PMADV_NO_LOCK,
-	PMADV_READ,
-	PMADV_WRITE,
-};
-
-struct pmadv;
-
 /**
  * struct pmadv_rule - what one advice may do
  * @advice: MADV_* value
@@ -173,6 +167,7 @@ struct pmadv;
  * @remote: may be given to another process
  * @flags: may have flags
  * @discards: content is lost; others need a cookie and a content rule
+ * @by_page: works on the pages of the LRU lists, one by one: these are counted
  * @by_pmd: a step ends at each PMD, else only at the end of the VMA
  * @apply: advises [start, *end) of one VMA and leaves in *end how far it got
  *	   (0 or a negative error number)
@@ -183,6 +178,7 @@ struct pmadv_rule {
 	bool remote;
 	bool flags;
 	bool discards;
+	bool by_page;
 	bool by_pmd;
 	int (*apply)(struct pmadv *pm, struct vm_area_struct *vma,
 		     unsigned long start, unsigned long *end);
@@ -201,8 +197,8 @@ struct pmadv_rule {
  * @stat: the counters
  * @flags: PMADV_* flags, see pmadv_has()
  * @advice: MADV_* value
+ * @held: how the mmap_lock is held
  * @remote: @mm is not the caller's
- * @locked: the mmap_lock is held as @rule says
  * @gathering: @tlb is open
  * @progress: a step was made since the mmap_lock was taken
  * @over: the error concerns the call, not a range: nothing can be skipped
@@ -217,8 +213,8 @@ struct pmadv {
 	struct pmadv_stat stat;
 	unsigned int flags;
 	int advice;
+	enum pmadv_lock_mode held;
 	bool remote;
-	bool locked;
 	bool gathering;
 	bool progress;
 	bool over;
@@ -344,30 +340,57 @@ static void pmadv_flush(struct pmadv *pm)
 	pm->gathering = false;
 }
 
-static void pmadv_unlock(struct pmadv *pm)
+/**
+ * pmadv_unlock() - Release the mmap_lock, if it is held
+ * @pm: the call
+ *
+ * Finishes the gather first.
+ *
+ * Context: Process context.
+ */
+void pmadv_unlock(struct pmadv *pm)
 {
-	if (!pm->locked)
-		return;
 	pmadv_flush(pm);
-	if (pm->rule->lock == PMADV_READ)
+	if (pm->held == PMADV_READ)
 		mmap_read_unlock(pm->mm);
-	else if (pm->rule->lock == PMADV_WRITE)
+	else if (pm->held == PMADV_WRITE)
 		mmap_write_unlock(pm->mm);
-	pm->locked = false;
+	pm->held = PMADV_NO_LOCK;
 }
 
-/* The only way to the lock. On error it is not held. */
-static int pmadv_lock(struct pmadv *pm)
+/**
+ * pmadv_lock_lost() - Note that somebody else has released the mmap_lock
+ * @pm: the call
+ *
+ * Context: Any. No gather is open.
+ */
+void pmadv_lock_lost(struct pmadv *pm)
+{
+	pm->held = PMADV_NO_LOCK;
+}
+
+/**
+ * pmadv_take() - Take the mmap_lock
+ * @pm: the call, which does not hold it
+ * @mode: how
+ *
+ * The only way to the lock, and where the cookie is checked.
+ *
+ * Context: Process context, sleeps.
+ * Return: 0, or the error that ends the call, then the lock is not held.
+ */
+int pmadv_take(struct pmadv *pm, enum pmadv_lock_mode mode)
 {
 	int error = 0;
 
 	pm->prev = NULL;
 	pm->progress = false;
-	if (pm->rule->lock == PMADV_READ)
+	if (mode == PMADV_READ)
 		error = mmap_read_lock_killable(pm->mm);
-	else if (pm->rule->lock == PMADV_WRITE)
+	else if (mode == PMADV_WRITE)
 		error = mmap_write_lock_killable(pm->mm);
-	pm->locked = !error;
+	if (!error)
+		pm->held = mode;
 
 	if (!error && pmadv_has(pm, PMADV_COOKIE))
 		error = pmadv_check_layout(pm);
@@ -379,6 +402,12 @@ static int pmadv_lock(struct pmadv *pm)
 		pmadv_unlock(pm);
 	}
 	return error;
+}
+
+/* As the rule says. */
+static int pmadv_lock(struct pmadv *pm)
+{
+	return pmadv_take(pm, pm->rule->lock);
 }
 
 /*
@@ -410,6 +439,24 @@ static int pmadv_checkpoint(struct pmadv *pm, bool may_yield)
 	pmadv_unlock(pm);
 	cond_resched();
 	return pmadv_lock(pm);
+}
+
+/**
+ * pmadv_breathe() - Come up for air in the middle of a long step
+ * @pm: the call, which holds the mmap_lock for reading
+ *
+ * Context: Process context, may sleep. The lock may be released and taken
+ *	    again. No gather is open.
+ * Return: 0, or the error that ends the call, then the lock may not be held.
+ */
+int pmadv_breathe(struct pmadv *pm)
+{
+	int error;
+
+	cond_resched();
+	error = pmadv_checkpoint(pm, true);
+	pm->progress = true;
+	return error;
 }
 
 /*
@@ -452,7 +499,7 @@ static void pmadv_look(struct pmadv *pm, struct vm_area_struct *vma,
 	__u64 eligible = pm->stat.pages_eligible;
 	struct pmadv_pages pages;
 
-	if (!pmadv_has(pm, PMADV_STAT) || pm->advice == MADV_WILLNEED)
+	if (!pmadv_has(pm, PMADV_STAT) || !pm->rule->by_page)
 		return;
 	pages = pmadv_pages_of(pm, vma);
 	/* Else what is in this CPU's pagevecs looks busy. */
@@ -530,7 +577,7 @@ static int pmadv_announce_removal(struct pmadv *pm, struct vm_area_struct **vma,
 	if (userfaultfd_remove(*vma, start, *end))
 		return 0;
 
-	pm->locked = false;
+	pmadv_lock_lost(pm);
 	error = pmadv_lock(pm);
 	if (error)
 		return error;
@@ -582,6 +629,14 @@ static int pmadv_discard(struct pmadv *pm, struct vm_area_struct *vma,
 	return 0;
 }
 
+static int pmadv_collapse(struct pmadv *pm, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long *end)
+{
+	pm->prev = vma;
+	return pmadv_collapse_range(pm, pm->mm, start, end,
+				    &pm->stat.pages_done);
+}
+
 /*
  * PAGEOUT keeps no gather open, because reclaim flushes what it unmaps.
  * MADV_REMOVE leaves the lock to madvise_vma(), which takes it back without
@@ -589,15 +644,17 @@ static int pmadv_discard(struct pmadv *pm, struct vm_area_struct *vma,
  */
 static const struct pmadv_rule pmadv_rules[] = {
 	{ MADV_COLD,		PMADV_READ, .remote = true, .flags = true,
-	  .by_pmd = true,	.apply = pmadv_cold },
+	  .by_page = true,	.by_pmd = true, .apply = pmadv_cold },
 	{ MADV_PAGEOUT,		PMADV_READ, .remote = true, .flags = true,
-	  .by_pmd = true,	.apply = pmadv_pageout },
+	  .by_page = true,	.by_pmd = true, .apply = pmadv_pageout },
 	{ MADV_WILLNEED,	PMADV_READ, .remote = true, .flags = true,
 	  .apply = pmadv_willneed },
+	{ MADV_COLLAPSE,	PMADV_READ, .remote = true, .flags = true,
+	  .apply = pmadv_collapse },
 	{ MADV_DONTNEED,	PMADV_READ, .flags = true, .discards = true,
-	  .apply = pmadv_discard },
+	  .by_page = true,	.apply = pmadv_discard },
 	{ MADV_FREE,		PMADV_READ, .flags = true, .discards = true,
-	  .apply = pmadv_discard },
+	  .by_page = true,	.apply = pmadv_discard },
 	{ MADV_REMOVE,		PMADV_READ, .apply = pmadv_plain },
 	{ MADV_HWPOISON,	PMADV_NO_LOCK },
 	{ MADV_SOFT_OFFLINE,	PMADV_NO_LOCK },
@@ -661,7 +718,9 @@ static int pmadv_may_discard(struct pmadv *pm, struct vm_area_struct *vma)
 /* Can this mapping have the advice? What is left to apply() is not asked. */
 static int pmadv_may_have(struct pmadv *pm, struct vm_area_struct *vma)
 {
-	if (!pm->rule->flags || pm->advice == MADV_WILLNEED)
+	if (pm->advice == MADV_COLLAPSE && !pmadv_can_collapse(vma))
+		return -EINVAL;
+	if (!pm->rule->by_page)
 		return 0;
 	if (!can_madv_lru_vma(vma))
 		return -EINVAL;
@@ -835,6 +894,35 @@ static ssize_t pmadv_work(struct pmadv *pm)
 	blk_finish_plug(&plug);
 	pmadv_unlock(pm);
 	return ret;
+}
+
+/**
+ * pmadv_advise() - Give an advice about one range of one's own memory
+ * @mm: the caller's
+ * @start: first byte, page aligned
+ * @end: end of the range, page aligned, not before @start
+ * @advice: a MADV_* value that madvise_behavior_valid() accepts
+ *
+ * For madvise(2), where it leaves an advice to us.
+ *
+ * Context: Process context, sleeps. Takes the mmap_lock.
+ * Return: 0 or a negative error number.
+ */
+int pmadv_advise(struct mm_struct *mm, unsigned long start, unsigned long end,
+		 int advice)
+{
+	struct pmadv pm = {
+		.mm	= mm,
+		.rule	= pmadv_find_rule(advice),
+		.advice	= advice,
+	};
+	int error;
+
+	error = pmadv_lock(&pm);
+	if (!error)
+		error = pmadv_walk(&pm, start, end);
+	pmadv_unlock(&pm);
+	return error;
 }
 
 /*

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What mm/madvise.c lends to mm/process_madvise.c: the parts of madvise(2)
+ * What mm/madvise.c lends to process_madvise(): the parts of madvise(2)
  * that work on one VMA and leave the walk over VMAs, the lock and the TLB
- * flush to their caller; and what mm/process_madvise_pages.c does for it.
+ * flush to their caller; what mm/khugepaged.c lends; and what the files of
+ * process_madvise() do for each other.
  */
 #ifndef _MM_PROCESS_MADVISE_H
 #define _MM_PROCESS_MADVISE_H
@@ -14,6 +15,7 @@
 #include <uapi/linux/process_madvise.h>
 
 struct mmu_gather;
+struct page;
 struct vm_area_struct;
 
 /**
@@ -122,6 +124,30 @@ static inline int madvise_inject_error(int behavior, unsigned long start,
 #endif
 
 /**
+ * is_refcount_suitable() - Is a page referenced by page tables and swap only?
+ * @page: head of an anonymous page
+ *
+ * Context: Page table lock held, or the page is locked and unmapped. Without
+ *	    the page lock the answer may be wrong.
+ * Return: true if nobody else has a reference.
+ */
+bool is_refcount_suitable(struct page *page);
+
+/**
+ * collapse_huge_page_locked() - Put what a page table maps into a huge page
+ * @vma: anonymous VMA that has the whole huge page
+ * @address: where, aligned to HPAGE_PMD_SIZE
+ * @pmd: the entry of the page table
+ * @new_page: a huge page, charged; its reference is used up on success
+ * @forced: somebody has asked for it: the limits of khugepaged do not hold
+ *
+ * Context: Process context. mmap_lock held for writing.
+ * Return: SCAN_SUCCEED, or why not, then nothing has changed.
+ */
+int collapse_huge_page_locked(struct vm_area_struct *vma, unsigned long address,
+			      pmd_t *pmd, struct page *new_page, bool forced);
+
+/**
  * struct pmadv_pages - a question about pages, and its answer
  * @stat: the counters
  * @tlb: gather, for a discard
@@ -188,5 +214,73 @@ static inline void pmadv_count_reclaimed(struct pmadv_stat *stat,
 					 unsigned long nr) { }
 
 #endif /* CONFIG_PROCESS_MADVISE_COOKIE */
+
+/**
+ * enum pmadv_lock_mode - how the mmap_lock of the target is held
+ * @PMADV_NO_LOCK: not
+ * @PMADV_READ: for reading
+ * @PMADV_WRITE: for writing
+ */
+enum pmadv_lock_mode {
+	PMADV_NO_LOCK,
+	PMADV_READ,
+	PMADV_WRITE,
+};
+
+struct pmadv;
+
+int pmadv_take(struct pmadv *pm, enum pmadv_lock_mode mode);
+void pmadv_unlock(struct pmadv *pm);
+void pmadv_lock_lost(struct pmadv *pm);
+int pmadv_breathe(struct pmadv *pm);
+int pmadv_advise(struct mm_struct *mm, unsigned long start, unsigned long end,
+		 int advice);
+
+#ifdef CONFIG_MADVISE_COLLAPSE
+
+/**
+ * pmadv_can_collapse() - Can there be huge pages in a VMA if asked for?
+ * @vma: any VMA
+ *
+ * Context: mmap_lock held.
+ * Return: false if it is not anonymous, was never written, has no room for a
+ *	   huge page, or the target does not want any.
+ */
+bool pmadv_can_collapse(struct vm_area_struct *vma);
+
+/**
+ * pmadv_collapse_range() - MADV_COLLAPSE of a part of one VMA
+ * @pm: the call
+ * @mm: its target
+ * @start: first byte, page aligned, inside of a VMA for which
+ *	   pmadv_can_collapse() holds
+ * @end: in: end of the range, not beyond that VMA; out: end of what was looked
+ *	 at, which is less if the VMA has become shorter
+ * @pages: is increased by the pages of PAGE_SIZE in the huge pages made
+ *
+ * Context: Process context, sleeps. The mmap_lock is held for reading, and is
+ *	    released and taken again.
+ * Return: 0 if the range has a huge page everywhere where one fits, else a
+ *	   negative error number, see mm/process_madvise_collapse.c. If
+ *	   pmadv_take() has failed the lock is not held.
+ */
+int pmadv_collapse_range(struct pmadv *pm, struct mm_struct *mm,
+			 unsigned long start, unsigned long *end, __u64 *pages);
+
+#else /* !CONFIG_MADVISE_COLLAPSE */
+
+static inline bool pmadv_can_collapse(struct vm_area_struct *vma)
+{
+	return false;
+}
+
+static inline int pmadv_collapse_range(struct pmadv *pm, struct mm_struct *mm,
+				       unsigned long start, unsigned long *end,
+				       __u64 *pages)
+{
+	return -EINVAL;
+}
+
+#endif /* CONFIG_MADVISE_COLLAPSE */
 
 #endif /* _MM_PROCESS_MADVISE_H */

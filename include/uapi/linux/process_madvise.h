@@ -64,7 +64,8 @@ struct pmadv_cookie {
  *
  * All that follows @size is written by the kernel. New members come at the
  * end: a kernel that does not know them writes 0. With MADV_WILLNEED no pages
- * are counted.
+ * are counted, and with MADV_COLLAPSE only @pages_done: those in huge pages that
+ * were made.
  */
 struct pmadv_stat {
 	struct pmadv_cookie cookie;

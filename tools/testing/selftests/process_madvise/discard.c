@@ -439,6 +439,123 @@ TEST_F(discard, stopped)
 	EXPECT_EQ(PAGES - 1, PRESENT());
 }
 
+/*
+ * The freezers of both versions of cgroups
+ */
+
+static char frozen_group[128];
+
+static void remove_frozen(long unused UNUSED)
+{
+	cgroup_write(frozen_group, "cgroup.freeze", "0");
+	cgroup_write(frozen_group, "freezer.state", "THAWED");
+	wait_for(!rmdir(frozen_group));
+}
+
+/* Does a file of the group have this line? */
+static bool group_says(const char *name, const char *line)
+{
+	char path[160], text[256];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", frozen_group, name);
+	file = fopen(path, "r");
+	while (file && fgets(text, sizeof(text), file))
+		found |= !strncmp(text, line, strlen(line));
+	if (file)
+		fclose(file);
+	return found;
+}
+
+#define FREEZER		"/tmp/freezer.process_madvise"
+
+static bool make_freezer_v1(void)
+{
+	if ((mkdir(FREEZER, 0755) && errno != EEXIST) ||
+	    (access(FREEZER "/tasks", F_OK) &&
+	     mount("freezer", FREEZER, "cgroup", 0, "freezer")))
+		return false;
+	snprintf(frozen_group, sizeof(frozen_group), FREEZER "/%d", getpid());
+	return !mkdir(frozen_group, 0755);
+}
+
+/* Frozen by a cgroup of version 2. Mutation: discard-frozen-runs */
+TEST_F(discard, frozen)
+{
+	int undo;
+
+	if (!cgroup_make(frozen_group, sizeof(frozen_group), NULL))
+		SKIP(return, "no cgroup of version 2");
+	undo = guard_start(remove_frozen, 0);
+	ASSERT_TRUE(cgroup_enter(frozen_group, self->agent.pid));
+	if (!cgroup_write(frozen_group, "cgroup.freeze", "1"))
+		SKIP(return, "no freezer");
+	ASSERT_TRUE(wait_for(group_says("cgroup.events", "frozen 1")));
+	TAKE();
+	EXPECT_EQ(SIZE, DISCARD(self->mem, PAGE, MADV_DONTNEED, PMADV_STOPPED) + SIZE - PAGE);
+	EXPECT_EQ(PAGES - 1, PRESENT());
+	ASSERT_TRUE(cgroup_write(frozen_group, "cgroup.freeze", "0"));
+	ASSERT_TRUE(wait_for(group_says("cgroup.events", "frozen 0")));
+	EXPECT_EQ(-EBUSY, DISCARD(self->mem, SIZE, MADV_DONTNEED, PMADV_STOPPED));
+	EXPECT_EQ(PAGES - 1, PRESENT());
+	close(undo);
+}
+
+/* Frozen by a cgroup of version 1. Mutation: discard-frozen-runs */
+TEST_F(discard, frozen_v1)
+{
+	int undo;
+
+	if (!make_freezer_v1())
+		SKIP(return, "no freezer of version 1");
+	undo = guard_start(remove_frozen, 0);
+	ASSERT_TRUE(cgroup_enter(frozen_group, self->agent.pid));
+	ASSERT_TRUE(cgroup_write(frozen_group, "freezer.state", "FROZEN"));
+	ASSERT_TRUE(wait_for(group_says("freezer.state", "FROZEN")));
+	TAKE();
+	EXPECT_EQ(SIZE, DISCARD(self->mem, PAGE, MADV_DONTNEED, PMADV_STOPPED) + SIZE - PAGE);
+	EXPECT_EQ(PAGES - 1, PRESENT());
+	ASSERT_TRUE(cgroup_write(frozen_group, "freezer.state", "THAWED"));
+	ASSERT_TRUE(wait_for(group_says("freezer.state", "THAWED")));
+	EXPECT_EQ(-EBUSY, DISCARD(self->mem, SIZE, MADV_DONTNEED, PMADV_STOPPED));
+	EXPECT_EQ(PAGES - 1, PRESENT());
+	close(undo);
+}
+
+static long job_vfork(long stop, long unused UNUSED)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		while (!load((int *)stop))
+			;
+		_exit(0);
+	}
+	return pid < 0 ? -errno : 0;
+}
+
+/*
+ * A thread that waits for its vfork() child counts as frozen to cgroups, but the
+ * child runs in the same memory. Mutation: discard-running
+ */
+TEST_F(discard, vfork)
+{
+	int *stop;
+
+	agent_kill(&self->agent);
+	stop = share(sizeof(*stop));
+	self->agent = agent_start();
+	self->mem = (char *)DO(job_map_filled, PAGES, 1);
+	agent_begin(&self->agent, job_vfork, (long)stop, 0);
+	ASSERT_TRUE(wait_for(thread_state(self->agent.pid, self->agent.pid) == 'D'));
+	TAKE();
+	EXPECT_EQ(-EBUSY, DISCARD(self->mem, SIZE, MADV_DONTNEED, PMADV_STOPPED));
+	EXPECT_EQ(PAGES, PRESENT());
+	store(stop, 1);
+	EXPECT_EQ(0, agent_result(&self->agent));
+}
+
 static long job_spin_thread(long spinner, long word)
 {
 	return job_spin(spinner, word);

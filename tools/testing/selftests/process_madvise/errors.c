@@ -326,8 +326,8 @@ TEST_F(errors, capability)
 }
 
 /*
- * The advices for others are these three; no other changes anything.
- * Mutations: errors-remote-any, swap-willneed-none
+ * The advices for others are these four; no other changes anything.
+ * Mutations: errors-remote-any, swap-willneed-none, collapse-not-remote
  */
 TEST_F(errors, remote_advices)
 {
@@ -336,7 +336,7 @@ TEST_F(errors, remote_advices)
 
 	for (advice = -2; advice < 130; advice++) {
 		remote = advice == MADV_COLD || advice == MADV_PAGEOUT ||
-			 advice == MADV_WILLNEED;
+			 advice == MADV_WILLNEED || advice == MADV_COLLAPSE;
 		self->call->advice = advice;
 		self->call->vlen = 0;
 		EXPECT_EQ(remote ? 0 : -EINVAL, CALL())

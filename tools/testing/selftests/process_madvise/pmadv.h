@@ -52,6 +52,10 @@
 #define _ASM_GENERIC_FCNTL_H
 #include <linux/pidfd.h>
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
 #include <kselftest_harness.h>
 
 /*
@@ -760,6 +764,51 @@ static inline void umount_scratch(const char *dir)
 	snprintf(command, sizeof(command), "umount -l %s; rmdir %s; rm %s.img", dir, dir, dir);
 	if (system(command))
 		die("cannot remove %s", dir);
+}
+
+/*
+ * A cgroup of its own, of version 2, with a controller if that is not NULL; false
+ * if there is none to be had. The hierarchy is mounted if nobody else has, and
+ * stays so, because the file system is the kernel's, not the test's.
+ */
+#define CGROUPS		"/tmp/cgroup.process_madvise"
+
+static inline bool cgroup_make(char *dir, size_t size, const char *controller)
+{
+	static const char * const roots[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified", CGROUPS };
+	char path[160], text[64];
+	size_t i;
+
+	for (i = 0; i < sizeof(roots) / sizeof(*roots); i++) {
+		snprintf(path, sizeof(path), "%s/cgroup.subtree_control", roots[i]);
+		if (i == 2 && access(path, F_OK) &&
+		    ((mkdir(CGROUPS, 0755) && errno != EEXIST) ||
+		     mount("cgroup", CGROUPS, "cgroup2", 0, NULL)))
+			return false;
+		snprintf(text, sizeof(text), "+%s", controller ?: "");
+		if (access(path, W_OK) || (controller && !write_file(path, text)))
+			continue;
+		snprintf(dir, size, "%s/process_madvise.%d", roots[i], getpid());
+		if (!mkdir(dir, 0755))
+			return true;
+	}
+	return false;
+}
+
+static inline bool cgroup_write(const char *dir, const char *name, const char *text)
+{
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return write_file(path, text);
+}
+
+static inline bool cgroup_enter(const char *dir, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return cgroup_write(dir, "cgroup.procs", text);
 }
 
 /* TLB flushes that other CPUs were asked for, all CPUs together; -1: not told. */
