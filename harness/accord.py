@@ -21,7 +21,7 @@ SELFTESTS = TOP / "tools" / "testing" / "selftests"
 CONFIGS = ("vm", "stock", "debug", "race")
 
 # The folders of the repository that are not laid over the kernel tree.
-NOT_OVERLAY = {"base", "build", "harness", "models", ".ci", ".git"}
+NOT_OVERLAY = {"base", "bench", "build", "harness", "models", ".ci", ".git"}
 
 
 class Failure(Exception):

@@ -74,6 +74,8 @@ def main():
              qemu="9.2", fails="install")
         got, said, log = run(place, ["foreign"])
         checks.check("programs to be run on our kernel", [] if got == 0 and "install stress-ng" in log else ["not asked for"], said + log)
+        got, said, log = run(place, ["bench"], installed="gcc libc6-dev binutils file")
+        checks.check("what draws measurements", [] if got == 0 and "install gnuplot-nox" in log else ["not asked for"], said + log)
         got, said, _ = run(place, ["nonsense"], installed=have, qemu="9.2")
         checks.check("an unknown group", [] if got == 1 and "no group 'nonsense'" in said else ["message"], said)
     checks.done()

@@ -50,6 +50,7 @@ NOHZ_FULL = [
     ("one processor", ["--smp", "1"], None),
     ("a whole -smp argument", ["--smp", "sockets=1,cores=2,threads=2,maxcpus=8"], "nohz_full=1"),
     ("a whole -smp argument for one processor", ["--smp", "cpus=1,maxcpus=4"], None),
+    ("none wanted", ["--no-nohz-full"], None),
     ("another CPU named", ["--append", "quiet nohz_full=2-3"], "nohz_full=2-3"),
 ]
 
