@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _LINUX_TASK_ISOLATION_H
+#define _LINUX_TASK_ISOLATION_H
+
+/*
+ * Task isolation: what the base calls, and what it lends.
+ *
+ * The inline functions are the tests that stand in hot paths; each calls the
+ * function of the same name with two underscores when there is work to do.
+ * The model is at the head of kernel/task_isolation.c.
+ */
+
+#include <linux/jump_label.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/task_isolation.h>
+
+struct pid;
+struct pid_namespace;
+struct pt_regs;
+struct seq_file;
+struct tick_sched;
+
+/* mm/vmstat.c */
+DECLARE_PER_CPU(struct delayed_work, vmstat_work);
+int refresh_cpu_vm_stats(bool do_pagesets);
+
+/* kernel/time/tick-sched.c */
+extern atomic_t tick_dep_mask;
+void tick_nohz_full_update_tick(struct tick_sched *ts);
+
+#ifdef CONFIG_TASK_ISOLATION
+
+#include <asm/task_isolation.h>
+
+#define TASK_ISOLATION_WORK	_TIF_ISOLATION
+
+DECLARE_STATIC_KEY_FALSE(task_isolation_used);
+
+/* kernel/task_isolation.c */
+int task_isolation_get(unsigned long what, unsigned long arg3, unsigned long arg4);
+int task_isolation_set(unsigned long what, unsigned long arg3, unsigned long arg4);
+int task_isolation_enable(unsigned long features);
+int __task_isolation_fork(struct task_struct *p, unsigned long clone_flags);
+void __task_isolation_exec(void);
+void __task_isolation_exit(struct task_struct *t);
+void __task_isolation_free(struct task_struct *t);
+unsigned long __task_isolation_quiesce(void);
+
+/* kernel/task_isolation_stat.c */
+void __task_isolation_irq_enter(void);
+void __task_isolation_nmi_enter(void);
+void __task_isolation_sent(int cpu, smp_call_func_t func);
+int proc_task_isolation(struct seq_file *m, struct pid_namespace *ns,
+			struct pid *pid, struct task_struct *task);
+
+/* kernel/sched/task_isolation.c */
+bool task_isolation_quiesces(int cpu, u32 action);
+
+/* mm/task_isolation.c */
+int task_isolation_refresh(work_func_t refresh);
+
+/**
+ * task_isolation_quiesce - Leave nothing behind that would interrupt user mode
+ * @ti_work:	TIF bits of the current task
+ *
+ * Context: on the way to user mode, after the exit work; interrupts off.
+ * Return: the TIF bits; any exit work among them is new and has to be done,
+ *	   and this has to be called again.
+ */
+static __always_inline unsigned long task_isolation_quiesce(unsigned long ti_work)
+{
+	if (ti_work & _TIF_ISOLATION)
+		return __task_isolation_quiesce();
+	return ti_work;
+}
+
+/**
+ * task_isolation_irq_enter - An interrupt or exception took the CPU from user mode
+ *
+ * Context: RCU watches, interrupts off.
+ */
+static __always_inline void task_isolation_irq_enter(void)
+{
+	if (static_branch_unlikely(&task_isolation_used) &&
+	    test_thread_flag(TIF_ISOLATION))
+		__task_isolation_irq_enter();
+}
+
+/**
+ * task_isolation_nmi_enter - An NMI took the CPU
+ * @from_user:	from user mode
+ *
+ * Context: NMI; RCU watches.
+ */
+static __always_inline void task_isolation_nmi_enter(bool from_user)
+{
+	if (static_branch_unlikely(&task_isolation_used) && from_user &&
+	    test_thread_flag(TIF_ISOLATION))
+		__task_isolation_nmi_enter();
+}
+
+/**
+ * task_isolation_sent - A function call is on its way to another CPU
+ * @cpu:	the other CPU
+ * @func:	the function
+ *
+ * Context: any but NMI; preemption off.
+ */
+static __always_inline void task_isolation_sent(int cpu, smp_call_func_t func)
+{
+	if (static_branch_unlikely(&task_isolation_used))
+		__task_isolation_sent(cpu, func);
+}
+
+/**
+ * task_isolation_fork - Give a new task what it inherits: by default nothing
+ * @p:			the new task, a copy of current; nobody sees it yet
+ * @clone_flags:	of clone(2)
+ *
+ * Context: copy_process(), before anything can fail; may sleep.
+ * Return: 0, or -ENOMEM; either way @p can be freed.
+ */
+static inline int task_isolation_fork(struct task_struct *p, unsigned long clone_flags)
+{
+	if (static_branch_unlikely(&task_isolation_used))
+		return __task_isolation_fork(p, clone_flags);
+	return 0;
+}
+
+/**
+ * task_isolation_exec - The current task executes a new program
+ * @secure:	with rights that its caller does not have
+ *
+ * Isolation stays, unless the program was given rights.
+ *
+ * Context: execve(2), past the point of no return; the task is alone.
+ */
+static inline void task_isolation_exec(bool secure)
+{
+	if (static_branch_unlikely(&task_isolation_used) && secure)
+		__task_isolation_exec();
+}
+
+/**
+ * task_isolation_exit - The current task will not see user mode again
+ * @t:	the current task
+ *
+ * Context: do_exit().
+ */
+static inline void task_isolation_exit(struct task_struct *t)
+{
+	if (static_branch_unlikely(&task_isolation_used))
+		__task_isolation_exit(t);
+}
+
+/**
+ * task_isolation_free - Nobody refers to a task any more
+ * @t:	the task, which may never have run
+ *
+ * Context: any that may free memory.
+ */
+static inline void task_isolation_free(struct task_struct *t)
+{
+	if (static_branch_unlikely(&task_isolation_used))
+		__task_isolation_free(t);
+}
+
+#else /* CONFIG_TASK_ISOLATION */
+
+#define TASK_ISOLATION_WORK	0
+
+/* For the switch in prctl(2): every command is unknown. */
+static inline int task_isolation_get(unsigned long what, unsigned long arg3, unsigned long arg4)
+{
+	return -EINVAL;
+}
+
+static inline int task_isolation_set(unsigned long what, unsigned long arg3, unsigned long arg4)
+{
+	return -EINVAL;
+}
+
+static inline int task_isolation_enable(unsigned long features)
+{
+	return -EINVAL;
+}
+
+static inline int task_isolation_fork(struct task_struct *p, unsigned long clone_flags)
+{
+	return 0;
+}
+
+static inline bool task_isolation_quiesces(int cpu, u32 action)
+{
+	return false;
+}
+
+static inline int task_isolation_refresh(work_func_t refresh)
+{
+	return schedule_on_each_cpu(refresh);
+}
+
+static inline unsigned long task_isolation_quiesce(unsigned long ti_work)
+{
+	return ti_work;
+}
+
+static inline void task_isolation_irq_enter(void) { }
+
+static inline void task_isolation_nmi_enter(bool from_user) { }
+
+static inline void task_isolation_sent(int cpu, smp_call_func_t func) { }
+
+static inline void task_isolation_exec(bool secure) { }
+
+static inline void task_isolation_exit(struct task_struct *t) { }
+
+static inline void task_isolation_free(struct task_struct *t) { }
+
+#endif /* !CONFIG_TASK_ISOLATION */
+#endif /* _LINUX_TASK_ISOLATION_H */
