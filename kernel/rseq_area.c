@@ -86,7 +86,6 @@
 
 #include <trace/events/rseq.h>
 
-
 static unsigned long *mm_cids(struct mm_struct *mm)
 {
 	return (void *)mm->cpu_bitmap + cpumask_size();

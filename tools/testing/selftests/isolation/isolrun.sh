@@ -48,6 +48,7 @@ if [ -z "$cpu" ]; then
 	exit 4
 fi
 
+# shellcheck disable=SC2016	# it is for the other shell
 isolated() {
 	"$isolrun" -r "$report" bash -c 'grep -q "^features: 0x1$" /proc/$$/isolation &&
 		grep -q "^inherit: 0x3$" /proc/$$/isolation && [ "$(taskset -pc $$ | sed "s/.*: //")" = '"$cpu"' ]'

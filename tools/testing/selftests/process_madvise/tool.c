@@ -69,7 +69,7 @@ static int tool(const char * const args[], __u64 caps)
 }
 
 #define RUN(...)	tool((const char * const []){ __VA_ARGS__, NULL }, ~0UL)
-#define SAID(text)	(strstr(said, text) != NULL)
+#define SAID(text)	(!!strstr(said, text))
 
 FIXTURE(tool) {
 	struct agent agent;

@@ -644,7 +644,8 @@ static void pattern_program(struct __test_metadata *_metadata, const char *progr
 {
 	int status;
 
-	status = in_child(execl(program, program, "pattern", NULL); _exit(errno == ENOEXEC ? 126 : 127));
+	status = in_child(execl(program, program, "pattern", NULL);
+			  _exit(errno == ENOEXEC ? 126 : 127));
 	if (status == 126 << 8)
 		SKIP(return, "the kernel runs no such programs");
 	EXPECT_EQ(0, status) {
