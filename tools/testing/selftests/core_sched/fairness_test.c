@@ -3,9 +3,8 @@
  * How tasks that must not run at the same time share a core. Everything is
  * measured in CPU time, as parts of what the tasks used together.
  *
- * Mutations: pick-align-all (weights), pick-never-overdue
- * (starved_in_a_group), pick-no-origin (late_comer), pick-no-others
- * (companion), pick-no-tick (equal).
+ * Mutations: pick-never-overdue (starved_in_a_group), pick-no-origin
+ * (late_comer), pick-no-others (companion), pick-no-tick (equal).
  */
 #include "core_sched.h"
 
