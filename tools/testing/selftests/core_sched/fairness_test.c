@@ -4,7 +4,7 @@
  * measured in CPU time, as parts of what the tasks used together.
  *
  * Mutations: pick-never-overdue (starved_in_a_group), pick-no-origin
- * (late_comer), pick-no-others (companion), pick-no-tick (equal).
+ * (late_comer), pick-no-tick (equal).
  */
 #include "core_sched.h"
 

@@ -3,9 +3,6 @@
  * Everything goes on while every CPU has hogs with cookies: wake-ups, stopper
  * threads, CPU hotplug, code patching, stealing. Nothing here is about how fast:
  * what has to happen has to happen before the time of the test is up.
- *
- * Mutations: pick-no-idle-kick (everybody_gets_a_turn), steal-nothing
- * (a_free_sibling_steals).
  */
 #include "core_sched.h"
 

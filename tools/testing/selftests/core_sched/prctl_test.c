@@ -2,10 +2,6 @@
 /*
  * prctl(PR_SCHED_CORE): arguments, errors and their order, scopes, and
  * /proc/PID/core_cookie.
- *
- * Mutations: prctl-anybody (foreign_tasks_are_not_touched), prctl-one-by-one
- * (all_or_nobody), prctl-uaddr (unknown_arguments). Hooks: prctl
- * (create_is_new_every_time).
  */
 #include "core_sched.h"
 

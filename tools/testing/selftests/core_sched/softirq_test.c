@@ -6,8 +6,6 @@
  * the loopback device: more than it can, so that it wakes ksoftirqd. A real-time
  * task on the sibling keeps the core from ksoftirqd. From then on packets are
  * received by interrupts, or by nobody.
- *
- * Mutations: softirq-left-alone (go_on_in_forced_idle).
  */
 #include "core_sched.h"
 
