@@ -239,7 +239,7 @@ static int replace_tail(struct task_struct *t, u32 node_id, u32 mm_cid)
 
 /**
  * __rseq_area_update_tail - Write changed node_id and mm_cid to an original area
- * @t:	the current task
+ * @t:	the current task; the fields are still the kernel's
  *
  * Context: on the way to user mode; may fault.
  * Return: 0, or -EFAULT when the area is out of reach.
@@ -247,12 +247,8 @@ static int replace_tail(struct task_struct *t, u32 node_id, u32 mm_cid)
 int __rseq_area_update_tail(struct task_struct *t)
 {
 	const struct rseq_area_ids *last = &t->rseq_slice.ids;
-	struct rseq_area_ids ids;
+	struct rseq_area_ids ids = current_ids(t);
 
-	if (last->mm_cid == RSEQ_CID_THEIRS)
-		return 0;
-
-	ids = current_ids(t);
 	if (ids.node_id == last->node_id && ids.mm_cid == last->mm_cid)
 		return 0;
 

@@ -103,7 +103,7 @@ static void noise(const char *name, uint64_t until)
 			int file = open("/proc/sys/kernel/sched_schedstats", O_WRONLY);
 			static int value;
 
-			if (file >= 0 && write(file, value++ & 1 ? "1" : "0", 1) != 1)
+			if (file < 0 || write(file, value++ & 1 ? "1" : "0", 1) != 1)
 				fail("sched_schedstats");
 			close(file);
 			nap(0.002);

@@ -8,9 +8,6 @@
  */
 #include "pmadv.h"
 
-#include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
-
 #define SLOTS		3
 #define SIZE		(SLOTS * HUGE)
 #define UNUSED		__attribute__((unused))
@@ -58,30 +55,15 @@ static bool read_setting(const char *path, char *word)
 	return true;
 }
 
-/* Memory in small pages, which nothing but its place says. */
-static char *map_small(size_t slots)
-{
-	char *mem;
-
-	write_file("/proc/sys/vm/compact_memory", "1");
-	mem = mmap(NULL, (slots + 2) * HUGE, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (mem == MAP_FAILED)
-		die("mmap");
-	mem = (char *)(((unsigned long)mem + 2 * HUGE - 1) & -HUGE);
-	if (mprotect(mem, slots * HUGE, PROT_READ | PROT_WRITE))
-		die("mprotect");
-	return mem;
-}
-
 static long job_map_empty(long slots, long unused UNUSED)
 {
-	return (long)map_small(slots);
+	return (long)map_slots(slots);
 }
 
+/* Memory in small pages, which nothing but its place says. */
 static long job_map_small(long slots, long unused UNUSED)
 {
-	char *mem = map_small(slots);
+	char *mem = map_slots(slots);
 
 	fill(mem, slots * SUB, 1);
 	return (long)mem;
@@ -447,7 +429,7 @@ TEST_F(collapse, hole)
 
 static long job_map_file(long fd, long flags)
 {
-	char *mem = map_small(1);
+	char *mem = map_slots(1);
 	int prot = PROT_READ | PROT_WRITE;
 
 	if (mmap(mem, HUGE, prot, flags | MAP_FIXED, fd, 0) != mem)
@@ -486,19 +468,6 @@ TEST_F(collapse, not_anonymous)
 	close(fd);
 }
 
-static long job_uffd(long mem, long unused UNUSED)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { mem, SIZE }, .mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	return 0;
-}
-
 /*
  * EBUSY: a monitor waits for the pages that are missing. It ends there: the next
  * range would be no better.
@@ -510,7 +479,7 @@ TEST_F(collapse, userfaultfd)
 
 	ASSERT_EQ(0, DO(job_madvise_slot, self->mem + HUGE, MADV_DONTNEED));
 	ASSERT_EQ(0, DO(job_write, self->mem + HUGE, 1));
-	ret = DO(job_uffd, self->mem, 0);
+	ret = DO(job_uffd, self->mem, SIZE);
 	if (ret == -ENOSYS)
 		SKIP(return, "no userfaultfd");
 	ASSERT_EQ(0, ret);
@@ -746,6 +715,16 @@ static long job_split(long mem, long small)
 	return 0;
 }
 
+/* A target that shares the storm with the test: one that began before does not. */
+static void begin_storm(FIXTURE_DATA(collapse) *self)
+{
+	storm = share(sizeof(*storm));
+	agent_kill(&self->agent);
+	self->agent = agent_start();
+	self->mem = (char *)DO(job_map_small, SLOTS, 0);
+	storm->mem = self->mem;
+}
+
 /* What is stored while pages are copied is not lost. Mutation: collapse-no-flush */
 TEST_F(collapse, storm)
 {
@@ -754,11 +733,7 @@ TEST_F(collapse, storm)
 
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
-	storm = share(sizeof(*storm));
-	agent_kill(&self->agent);
-	self->agent = agent_start();
-	self->mem = (char *)DO(job_map_small, SLOTS, 0);
-	storm->mem = self->mem;
+	begin_storm(self);
 	memset(storm->last, 0, sizeof(storm->last));
 	ASSERT_EQ(0, DO(job_madvise, self->mem, MADV_DONTNEED));
 	ASSERT_EQ(0, DO(job_storm, 1, 0));
@@ -804,11 +779,7 @@ TEST_F(collapse, target_moves)
 
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
-	storm = share(sizeof(*storm));
-	agent_kill(&self->agent);
-	self->agent = agent_start();
-	self->mem = (char *)DO(job_map_small, SLOTS, 0);
-	storm->mem = self->mem;
+	begin_storm(self);
 	all.iov_base = self->mem;
 	ASSERT_EQ(0, DO(job_remap, 0, 0));
 	for (end = now() + SECONDS; now() < end;) {

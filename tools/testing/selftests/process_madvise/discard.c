@@ -3,9 +3,7 @@
  * MADV_DONTNEED and MADV_FREE for another process: which memory, under which
  * content rule, by whom, and that no store is ever lost.
  */
-#include <linux/userfaultfd.h>
 #include <stddef.h>
-#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/swap.h>
 
@@ -205,23 +203,10 @@ TEST_F(discard, locked)
 	EXPECT_EQ(0, WRONG());
 }
 
-static long job_uffd(long mem, long unused UNUSED)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = {
-		.range = { mem, SIZE }, .mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
-		return -errno;
-	return 0;
-}
-
 /* A monitor watches it, whom one would have to wait for. Mutation: discard-uffd */
 TEST_F(discard, userfaultfd)
 {
-	long ret = DO(job_uffd, self->mem, 0);
+	long ret = DO(job_uffd, self->mem, SIZE);
 
 	if (ret == -ENOSYS)
 		SKIP(return, "no userfaultfd");
@@ -480,47 +465,65 @@ static bool make_freezer_v1(void)
 	return !mkdir(frozen_group, 0755);
 }
 
+struct freezer {
+	const char	*file, *freeze, *thaw;	/* what to write where */
+	const char	*state, *frozen;	/* what to read where */
+};
+
+static const struct freezer freezer_v1 = {
+	"freezer.state", "FROZEN", "THAWED", "freezer.state", "FROZEN",
+};
+
+static const struct freezer freezer_v2 = {
+	"cgroup.freeze", "1", "0", "cgroup.events", "frozen 1",
+};
+
+/*
+ * What a discard of a page returns while the target is frozen, and one of all
+ * after that. It runs when it answers: version 1 calls it thawed before.
+ */
+static void freeze_and_thaw(FIXTURE_DATA(discard) *self, const struct freezer *by,
+			    long *frozen, long *thawed)
+{
+	int undo = guard_start(remove_frozen, 0);
+
+	*frozen = *thawed = -ENOSYS;
+	if (!cgroup_enter(frozen_group, self->agent.pid) ||
+	    !cgroup_write(frozen_group, by->file, by->freeze))
+		goto out;
+	if (wait_for(group_says(by->state, by->frozen)) &&
+	    !get_cookie(self->agent.pidfd, &self->cookie))
+		*frozen = DISCARD(self->mem, PAGE, MADV_DONTNEED, PMADV_STOPPED);
+	if (cgroup_write(frozen_group, by->file, by->thaw) && DO(job_in_core, self->mem, 1) >= 0)
+		*thawed = DISCARD(self->mem, SIZE, MADV_DONTNEED, PMADV_STOPPED);
+out:
+	close(undo);
+}
+
 /* Frozen by a cgroup of version 2. Mutation: discard-frozen-runs */
 TEST_F(discard, frozen)
 {
-	int undo;
+	long frozen, thawed;
 
 	if (!cgroup_make(frozen_group, sizeof(frozen_group), NULL))
 		SKIP(return, "no cgroup of version 2");
-	undo = guard_start(remove_frozen, 0);
-	ASSERT_TRUE(cgroup_enter(frozen_group, self->agent.pid));
-	if (!cgroup_write(frozen_group, "cgroup.freeze", "1"))
-		SKIP(return, "no freezer");
-	ASSERT_TRUE(wait_for(group_says("cgroup.events", "frozen 1")));
-	TAKE();
-	EXPECT_EQ(SIZE, DISCARD(self->mem, PAGE, MADV_DONTNEED, PMADV_STOPPED) + SIZE - PAGE);
+	freeze_and_thaw(self, &freezer_v2, &frozen, &thawed);
+	EXPECT_EQ(PAGE, frozen);
+	EXPECT_EQ(-EBUSY, thawed);
 	EXPECT_EQ(PAGES - 1, PRESENT());
-	ASSERT_TRUE(cgroup_write(frozen_group, "cgroup.freeze", "0"));
-	ASSERT_TRUE(wait_for(group_says("cgroup.events", "frozen 0")));
-	EXPECT_EQ(-EBUSY, DISCARD(self->mem, SIZE, MADV_DONTNEED, PMADV_STOPPED));
-	EXPECT_EQ(PAGES - 1, PRESENT());
-	close(undo);
 }
 
 /* Frozen by a cgroup of version 1. Mutation: discard-frozen-runs */
 TEST_F(discard, frozen_v1)
 {
-	int undo;
+	long frozen, thawed;
 
 	if (!make_freezer_v1())
 		SKIP(return, "no freezer of version 1");
-	undo = guard_start(remove_frozen, 0);
-	ASSERT_TRUE(cgroup_enter(frozen_group, self->agent.pid));
-	ASSERT_TRUE(cgroup_write(frozen_group, "freezer.state", "FROZEN"));
-	ASSERT_TRUE(wait_for(group_says("freezer.state", "FROZEN")));
-	TAKE();
-	EXPECT_EQ(SIZE, DISCARD(self->mem, PAGE, MADV_DONTNEED, PMADV_STOPPED) + SIZE - PAGE);
+	freeze_and_thaw(self, &freezer_v1, &frozen, &thawed);
+	EXPECT_EQ(PAGE, frozen);
+	EXPECT_EQ(-EBUSY, thawed);
 	EXPECT_EQ(PAGES - 1, PRESENT());
-	ASSERT_TRUE(cgroup_write(frozen_group, "freezer.state", "THAWED"));
-	ASSERT_TRUE(wait_for(group_says("freezer.state", "THAWED")));
-	EXPECT_EQ(-EBUSY, DISCARD(self->mem, SIZE, MADV_DONTNEED, PMADV_STOPPED));
-	EXPECT_EQ(PAGES - 1, PRESENT());
-	close(undo);
 }
 
 static long job_vfork(long stop, long unused UNUSED)

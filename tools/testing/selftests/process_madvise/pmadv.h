@@ -25,6 +25,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,6 +34,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -671,12 +673,26 @@ static inline long read_number(const char *path)
 	return number;
 }
 
+/* Have a monitor that waits for the missing pages of a range; 0 or -errno. */
+static inline long job_uffd(long mem, long len)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { mem, len }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		return -errno;
+	return 0;
+}
+
 /* Transparent huge pages */
 
 #define SUB		512	/* pages in a huge page */
 
-/* Filled memory in huge pages; a VMA of its own. */
-static inline char *map_huge(size_t huge)
+/* Empty memory where huge pages fit; a VMA of its own. */
+static inline char *map_slots(size_t huge)
 {
 	char *mem;
 
@@ -689,6 +705,14 @@ static inline char *map_huge(size_t huge)
 	mem = (char *)(((unsigned long)mem + 2 * HUGE - 1) & -HUGE);
 	if (mprotect(mem, huge * HUGE, PROT_READ | PROT_WRITE))
 		die("mprotect");
+	return mem;
+}
+
+/* Filled memory in huge pages; a VMA of its own. */
+static inline char *map_huge(size_t huge)
+{
+	char *mem = map_slots(huge);
+
 	madvise(mem, huge * HUGE, MADV_HUGEPAGE);
 	fill(mem, huge * SUB, 1);
 	return mem;
