@@ -1,14 +1,18 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-License-Identifier: GPL-2.0
-"""stale with a stand-in for QEMU's gdb stub: who is helped, who is left alone, and that the guest goes on."""
+"""stale with a stand-in for QEMU's gdb stub: who is helped, who is left alone, and that the guest goes on.
+With QEMU itself: that a write by its stub throws a translation away.
+"""
 
 import os
 import pathlib
 import socket
 import struct
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 from fixture import HARNESS, Checks
 
@@ -91,8 +95,46 @@ CASES = [
 ]
 
 
+# A guest in 32 bits that says that it is there and loops for ever; behind the loop is its end, by the debug exit device.
+LOAD, HERE, LIMIT = 0x100000, 0x110000, 30
+HEADER = struct.pack("<8I", 0x1badb002, 0x10000, 2**32 - 0x1badb002 - 0x10000, LOAD, LOAD, 0, 0, LOAD + 32)
+SAY_HERE = b"\xc6\x05" + struct.pack("<I", HERE) + b"\x01"        # movb $1, HERE
+FOR_EVER = b"\xeb\xfe"                                            # 1: jmp 1b
+END = b"\x66\xba\xf4\x00\xb0\x10\xee" + FOR_EVER                # movw $0xf4, %dx; movb $16, %al; outb %al, %dx; it takes a moment
+ENDED = 16 << 1 | 1
+
+
+def leaves_loop(place, code):
+    """How QEMU ends after the stub has written code to where a processor executes a loop; None when it does not."""
+    (place / "guest").write_bytes(HEADER + SAY_HERE + FOR_EVER + END)
+    loop = LOAD + len(HEADER + SAY_HERE)
+    with subprocess.Popen(["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-accel", "tcg,thread=multi", "-smp", "2",
+                           "-m", "64M", "-kernel", place / "guest", "-device", "isa-debug-exit,iobase=0xf4",
+                           "-chardev", f"socket,id=gdb,path={place}/stub,server=on,wait=off", "-gdb", "chardev:gdb"]) as qemu:
+        try:
+            limit, here = time.monotonic() + LIMIT, b""
+            while here != b"\x01" and time.monotonic() < limit:
+                time.sleep(0.05)
+                if (place / "stub").exists():
+                    with stale.stopped(place / "stub") as stub:
+                        here = stub.read(HERE, 1)
+            with stale.stopped(place / "stub") as stub:
+                stub.write(loop, code)
+            return qemu.wait(LIMIT if code != FOR_EVER else 1)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            qemu.kill()
+
+
 def main():
     checks = Checks()
+    with tempfile.TemporaryDirectory() as place:
+        got = leaves_loop(pathlib.Path(place), b"\x90\x90")
+        checks.check("what is written by QEMU's stub is executed", [] if got == ENDED else [f"QEMU: {got}"])
+    with tempfile.TemporaryDirectory() as place:
+        got = leaves_loop(pathlib.Path(place), FOR_EVER)
+        checks.check("and what is not is not", [] if got is None else [f"QEMU: {got}"])
     stale.PAUSE = 0
     for name, looks, byte, wanted in CASES:
         with tempfile.TemporaryDirectory() as place:
