@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VM: icount smp=4
+ * VM: icount smp=4 skew_tick=1
  *
  * A spinlock among SIZE threads of one CPU, held for 200, 2000 or 20000 instructions and then left alone for as
  * long: without extensions, with one asked for each time, and only while another waits.  locks is how many
@@ -8,6 +8,9 @@
  *
  * uncontended: instructions of a section of no length, for asking and taking back with nobody there to want the
  * CPU.
+ *
+ * The ticks of the CPUs are told to come one after another, as with icount all CPUs share one clock: what others
+ * do in a tick of the same moment would be taken from a grant.
  *
  * Fair: one program, one CPU; a thread that waits spins, in every mode, as it cannot know whether the holder
  * runs.  On one CPU that is the worst for the lock, which is the point: what is measured is how

@@ -527,6 +527,39 @@ static void core_rank(struct sched_core *core, struct rq *rq,
 }
 
 /*
+ * Whoever has just woken up need not wait until the hold is over, as it would
+ * not wait for a tick on one CPU, if it is ahead of the holder by what lets it
+ * preempt there. It has not been passed over yet: that happens once it has lost
+ * to the holder. Nobody gets past one who has been passed over for too long.
+ */
+static void core_break_hold(struct core_view *view)
+{
+	const struct core_slot *holder = NULL;
+	struct core_slot *slot;
+	struct task_struct *p;
+	unsigned int i;
+
+	for (i = 0; i < view->nr; i++) {
+		slot = &view->slot[i];
+		if (slot->rank == CORE_RANK_URGENT)
+			return;
+		if (slot->rank == CORE_RANK_HELD &&
+		    (!holder || core_slot_before(slot, holder)))
+			holder = slot;
+	}
+	if (!holder)
+		return;
+
+	for (i = 0; i < view->nr; i++) {
+		slot = &view->slot[i];
+		p = slot->best;
+		if (slot->rank == CORE_RANK_FAIR && !p->core.passed_since &&
+		    sched_core_fair_preempts(p, holder->key - slot->key))
+			slot->rank = CORE_RANK_HELD;
+	}
+}
+
+/*
  * Keep the virtual times of the members comparable. While run queues compete
  * for the core their origins stay, so that one that was passed over keeps what
  * it is owed. One that does not compete runs at its own pace, or not at all,
@@ -779,6 +812,7 @@ static void core_ask(struct sched_core *core, struct core_view *view)
 		core_rank(core, core->rqs[i], slot);
 	}
 
+	core_break_hold(view);
 	core_choose_leader(view);
 }
 

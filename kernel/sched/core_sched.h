@@ -119,7 +119,8 @@
  * run queues compete, the origins stay; a run queue that does not compete may
  * lag behind the others by one scheduling latency, as a sleeper may in CFS.
  * Whoever takes the core over from another cookie keeps it for the minimal
- * granularity (against fair tasks); whoever was passed over for
+ * granularity, against fair tasks that wait; one that wakes up may preempt it
+ * as on one CPU, by the wake-up granularity. Whoever was passed over for
  * CORE_WAIT_LIMIT leads next. See core_pick.c.
  *
  *				Not promised
@@ -254,6 +255,7 @@ bool __sched_core_fits(struct rq *rq, struct task_struct *p);
 struct task_struct *sched_core_fair_best(struct rq *rq);
 void sched_core_fair_commit(struct rq *rq, struct task_struct *p);
 bool sched_core_fair_before(struct task_struct *a, struct task_struct *b);
+bool sched_core_fair_preempts(struct task_struct *p, s64 lead);
 bool sched_core_fair_throttled(struct task_struct *p);
 bool sched_core_fair_may_move(struct task_struct *p, int src, int dst);
 

@@ -4,7 +4,8 @@
  * measured in CPU time, as parts of what the tasks used together.
  *
  * Mutations: pick-never-overdue (starved_in_a_group), pick-no-origin
- * (late_comer), pick-no-tick (equal).
+ * (late_comer), pick-no-tick (equal), pick-hold-anyhow, pick-no-idle-kick
+ * (waker), pick-no-others (companion).
  */
 #include "core_sched.h"
 
@@ -181,6 +182,55 @@ TEST_F_TIMEOUT(core, short_sleeper, 1200)
 	nap(0.5);
 	measure(self, 4);
 	EXPECT_PART(self->used[0], self->used[1], 30, 75);
+}
+
+/* Sleep and wake up, for ever; count how often. */
+static bool waker(FIXTURE_DATA(core) *self, volatile long *rounds, pid_t like)
+{
+	struct timespec ts = { .tv_nsec = 200000 };
+
+	self->hog[1] = spawn();
+	if (!self->hog[1]) {
+		pin(0, self->b);
+		if (like ? core_share_from(like) : core_create(0))
+			_exit(1);
+		for (;; ++*rounds)
+			nanosleep(&ts, NULL);
+	}
+
+	return self->hog[1] > 0;
+}
+
+/*
+ * One that sleeps most of the time takes the core over when it wakes up, and
+ * leaves it when it sleeps. Neither has to wait for a tick: it would come round
+ * less than a tenth as often as beside its own cookie, or the hog would have
+ * next to nothing.
+ */
+TEST_F_TIMEOUT(core, waker, 1200)
+{
+	volatile long *rounds = mmap(NULL, sizeof(*rounds), PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long same;
+
+	ASSERT_NE(MAP_FAILED, (void *)rounds);
+	ASSERT_TRUE(hog(self, 0, self->a, true));
+	ASSERT_TRUE(waker(self, rounds, self->hog[0]));
+	nap(0.5);
+	same = *rounds;
+	nap(2);
+	same = *rounds - same;
+	reap(self->hog[1]);
+
+	*rounds = 0;
+	ASSERT_TRUE(waker(self, rounds, 0));
+	nap(0.5);
+	*rounds = 0;
+	measure(self, 2);
+	TH_LOG("%ld rounds beside another cookie, %ld beside its own; the hog ran %f s of %f",
+	       *rounds, same, self->used[0], self->wall);
+	EXPECT_GT(*rounds, same / 6);
+	EXPECT_GT(self->used[0], 0.15 * self->wall);
 }
 
 /*
