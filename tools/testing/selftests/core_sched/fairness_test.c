@@ -4,8 +4,9 @@
  * measured in CPU time, as parts of what the tasks used together.
  *
  * Mutations: pick-never-overdue (starved_in_a_group), pick-no-origin
- * (late_comer), pick-no-tick (equal), pick-no-idle-kick (equal_against_no_cookie), pick-hold-anyhow
- * (waker), pick-no-others (companion).
+ * (late_comer), pick-no-tick (equal), pick-no-idle-kick
+ * (equal_against_no_cookie), pick-hold-anyhow (waker), pick-no-others
+ * (companion).
  */
 #include "core_sched.h"
 
