@@ -26,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -271,6 +272,54 @@ static inline pid_t spawn_hog(int cpu)
 	}
 
 	return pid;
+}
+
+/*
+ * An instance of the tracer, for one event, that the program may have open at a
+ * time. @filter is the event's.
+ */
+#define TRACER	"/sys/kernel/tracing/instances/core_sched"
+
+static inline bool trace_begin(const char *event, const char *filter)
+{
+	char path[128];
+
+	if (access(TRACER "/..", F_OK))
+		mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
+	if (mkdir(TRACER, 0700) && errno != EEXIST)
+		return false;
+	snprintf(path, sizeof(path), TRACER "/events/%s/filter", event);
+	if (filter && write_line(path, filter))
+		return false;
+	snprintf(path, sizeof(path), TRACER "/events/%s/enable", event);
+
+	return !write_line(path, "1");
+}
+
+/* Events so far, and those of them that have @what in their line. */
+static inline int trace_count(const char *event, const char *what, int *with)
+{
+	FILE *trace = fopen(TRACER "/trace", "r");
+	char line[512];
+	int all = 0;
+
+	*with = 0;
+	while (trace && fgets(line, sizeof(line), trace)) {
+		if (line[0] == '#' || !strstr(line, event))
+			continue;
+		all++;
+		if (strstr(line, what))
+			++*with;
+	}
+	if (trace)
+		fclose(trace);
+
+	return all;
+}
+
+static inline void trace_end(void)
+{
+	rmdir(TRACER);
 }
 
 /* The ring. */

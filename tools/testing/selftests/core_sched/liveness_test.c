@@ -33,6 +33,7 @@ FIXTURE_TEARDOWN(core)
 
 	for (i = 0; i < 2 * CPUS_MAX; i++)
 		reap(self->hog[i]);
+	trace_end();
 }
 
 /* Two hogs for every CPU, each with a cookie of its own. */
@@ -222,9 +223,10 @@ TEST_F_TIMEOUT(core, suspended, 1200)
  */
 TEST_F_TIMEOUT(core, a_free_sibling_steals, 1200)
 {
-	double sum = 0;
+	double end = now() + PATIENCE;
+	char filter[64], to[32];
 	cpu_set_t both;
-	int tries;
+	int taken;
 
 	ASSERT_EQ(0, core_create(0));
 	self->hog[0] = spawn_hog(self->a);
@@ -237,25 +239,27 @@ TEST_F_TIMEOUT(core, a_free_sibling_steals, 1200)
 	CPU_ZERO(&both);
 	CPU_SET(self->a, &both);
 	CPU_SET(self->b, &both);
-	nap(0.3);
+	snprintf(filter, sizeof(filter), "pid == %d || pid == %d",
+		 self->hog[0], self->hog[1]);
+	snprintf(to, sizeof(to), "dst_cpu=%d\n", self->b);
+	if (!trace_begin("sched_core/sched_core_steal", filter))
+		SKIP(return, "no tracing");
 	ASSERT_EQ(0, sched_setaffinity(self->hog[0], sizeof(both), &both));
 	ASSERT_EQ(0, sched_setaffinity(self->hog[1], sizeof(both), &both));
-	nap(0.5);
 
 	/*
-	 * While the two lead, both siblings are busy: together they use more
-	 * than what one CPU has. Stealing is all that can bring that about, as
-	 * the balancer sees two run queues with tasks. A VM whose processors
-	 * wait for the host may need another try.
+	 * The balancer may move one, too, as it sees more tasks here than
+	 * there. Then they are put behind each other again.
 	 */
-	for (tries = 0; tries < 5 && sum <= 1.15 * 3; tries++) {
-		sum = -cpu_time(self->hog[0]) - cpu_time(self->hog[1]) -
-		      cpu_time(self->hog[2]);
-		nap(3);
-		sum += cpu_time(self->hog[0]) + cpu_time(self->hog[1]) +
-		       cpu_time(self->hog[2]);
-	}
-	EXPECT_GT(sum, 1.15 * 3);
+	do {
+		nap(0.1);
+		trace_count("sched_core_steal", to, &taken);
+		pin(self->hog[0], self->a);
+		pin(self->hog[1], self->a);
+		ASSERT_EQ(0, sched_setaffinity(self->hog[0], sizeof(both), &both));
+		ASSERT_EQ(0, sched_setaffinity(self->hog[1], sizeof(both), &both));
+	} while (!taken && now() < end);
+	EXPECT_GT(taken, 0);
 }
 
 /* Cookies come and go while tasks run, fork, move and die. */

@@ -8,18 +8,14 @@
  */
 #include "core_sched.h"
 
-#include <sys/mount.h>
-
 #include <kselftest_harness.h>
 
-#define INSTANCE	"/sys/kernel/tracing/instances/placement"
 #define ROUNDS		300
 #define ASLEEP		"asleep"	/* what wakes up from its sleep is called */
 
 FIXTURE(core) {
 	int core[2][2];		/* two cores, two siblings each */
 	pid_t hog[2], sleeper;
-	bool traced;
 };
 
 static bool find_cores(int core[2][2])
@@ -47,11 +43,6 @@ FIXTURE_SETUP(core)
 
 	if (why)
 		SKIP(return, "%s", why);
-	if (access(INSTANCE "/..", F_OK))
-		mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL);
-	if (mkdir(INSTANCE, 0700))
-		SKIP(return, "no tracing");
-	self->traced = true;
 }
 
 FIXTURE_TEARDOWN(core)
@@ -59,8 +50,7 @@ FIXTURE_TEARDOWN(core)
 	reap(self->hog[0]);
 	reap(self->hog[1]);
 	reap(self->sleeper);
-	if (self->traced)
-		rmdir(INSTANCE);
+	trace_end();
 }
 
 /* Sleep beside the wrong cookie, free to wake up beside the right one. */
@@ -82,39 +72,9 @@ static void sleep_in_the_wrong_place(int wrong, int right)
 	}
 }
 
-static bool trace_wakeups(pid_t pid)
-{
-	char filter[64];
-
-	snprintf(filter, sizeof(filter), "pid == %d && comm == \"%s\"", pid, ASLEEP);
-	return !write_line(INSTANCE "/events/sched/sched_wakeup/filter", filter) &&
-	       !write_line(INSTANCE "/events/sched/sched_wakeup/enable", "1");
-}
-
-/* Wake-ups so far, and those of them to a CPU. */
-static int count_wakeups(int cpu, int *to_cpu)
-{
-	FILE *trace = fopen(INSTANCE "/trace", "r");
-	char line[512], *target;
-	int all = 0;
-
-	*to_cpu = 0;
-	while (trace && fgets(line, sizeof(line), trace)) {
-		target = strstr(line, "target_cpu=");
-		if (!target)
-			continue;
-		all++;
-		if (atoi(target + strlen("target_cpu=")) == cpu)
-			++*to_cpu;
-	}
-	if (trace)
-		fclose(trace);
-
-	return all;
-}
-
 TEST_F_TIMEOUT(core, wakes_beside_its_own, 1200)
 {
+	char filter[64], to[32];
 	int i, all, right;
 
 	/* A hog of another cookie on each core; the sleeper has the second's */
@@ -130,10 +90,14 @@ TEST_F_TIMEOUT(core, wakes_beside_its_own, 1200)
 		sleep_in_the_wrong_place(self->core[0][1], self->core[1][1]);
 	}
 	ASSERT_GT(self->sleeper, 0);
-	ASSERT_TRUE(trace_wakeups(self->sleeper));
+	snprintf(filter, sizeof(filter), "pid == %d && comm == \"%s\"",
+		 self->sleeper, ASLEEP);
+	snprintf(to, sizeof(to), "target_cpu=%03d", self->core[1][1]);
+	if (!trace_begin("sched/sched_wakeup", filter))
+		SKIP(return, "no tracing");
 	do {
 		nap(0.1);
-		all = count_wakeups(self->core[1][1], &right);
+		all = trace_count("sched_wakeup", to, &right);
 	} while (all < ROUNDS);
 	EXPECT_EQ(0, waitpid(self->sleeper, NULL, WNOHANG));
 	TH_LOG("%d of %d wake-ups", right, all);
