@@ -11,6 +11,8 @@
  *
  *	Q	ISOL_F_QUIESCE_ON_URET	actions are done before user mode
  *	A	quiesce mask		which actions
+ *	I	ISOL_F_BLOCK_INTERRUPTORS others may not interrupt
+ *	C	block mask		which classes, see task_isolation_block.c
  *	W	TIF_ISOLATION		the return to user mode takes the slow path
  *	U	away			the task is in user mode, or left it last
  *
@@ -22,9 +24,13 @@
  *	Q=1	return to user mode		actions of A done, U=1
  *	Q=1	interrupt, exception, NMI	noted, see task_isolation_stat.c
  *	Q=1	enable without Q		Q=0 W=0 U=0
+ *	any	set C				C; while I=1 for all of C, or nothing changed
+ *	any	enable with I, C != 0		I=1 once older requests have ended
+ *	any	enable with I, C == 0		EINVAL, as C = 0 while I=1 is
+ *	any	enable without I		I=0
  *	any	fork, clone			child: nothing, or a copy if asked for
  *	any	execve			unchanged; nothing left if set-uid or the like
- *	any	exit				W=0, counts go to the family
+ *	any	exit				W=0, I=0, counts go to the family
  *
  *			Invariants
  *
@@ -33,6 +39,7 @@
  *	I3: user mode with W=1  =>  the actions of A were done with interrupts off,
  *	    and interrupts have been off since, up to the return
  *	I4: a call that fails changes nothing
+ *	I5: I=1  =>  C != 0, and C is what is refused; I=0  =>  nothing is
  *
  *			Who writes what
  *
@@ -86,7 +93,6 @@
 
 #include "task_isolation.h"
 
-#define FEATURES	ISOL_F_QUIESCE_ON_URET
 #define INHERIT		(ISOL_INHERIT_THREADS | ISOL_INHERIT_FORK)
 
 DEFINE_STATIC_KEY_FALSE(task_isolation_used);
@@ -152,6 +158,11 @@ static u32 supported_actions(void)
 		actions |= ISOL_F_QUIESCE_NOHZ_FULL;
 
 	return actions;
+}
+
+static u32 supported_features(void)
+{
+	return ISOL_F_QUIESCE_ON_URET | (isolation_classes() ? ISOL_F_BLOCK_INTERRUPTORS : 0);
 }
 
 static void put_eventfd(struct isolation_eventfd *eventfd)
@@ -220,23 +231,29 @@ static void apply_features(struct task_isolation *iso, u32 features)
 
 /**
  * task_isolation_enable - PR_ISOL_ENABLE
- * @features:	ISOL_F_QUIESCE_ON_URET or 0; replaces what was enabled
+ * @features:	ISOL_F_*; replaces what was enabled
  *
- * Context: prctl(2).
- * Return: 0, or -EINVAL for unknown features, or when there is nothing to do
- *	   on return to user mode because no action was set.
+ * Context: prctl(2); sleeps if it blocks, until older requests have ended.
+ * Return: 0, or -EINVAL for unknown features, or for one without an action or
+ *	   class set; otherwise see isolation_block().
  */
 int task_isolation_enable(unsigned long features)
 {
 	struct task_isolation *iso = isolation_of(current);
+	int ret;
 
-	if (features & ~(unsigned long)FEATURES)
+	if (features & ~(unsigned long)supported_features())
 		return -EINVAL;
-	if (features && !(iso && iso->quiesce))
+	if ((features & ISOL_F_QUIESCE_ON_URET) && !(iso && iso->quiesce))
+		return -EINVAL;
+	if ((features & ISOL_F_BLOCK_INTERRUPTORS) && !(iso && iso->block))
 		return -EINVAL;
 	if (!iso)
 		return 0;
 
+	ret = isolation_block(iso, features & ISOL_F_BLOCK_INTERRUPTORS ? iso->block : 0);
+	if (ret)
+		return ret;
 	apply_features(iso, features);
 
 	return 0;
@@ -261,6 +278,30 @@ static int set_quiesce(unsigned long actions)
 	trace_isolation_config(iso->features, actions);
 
 	return 0;
+}
+
+static int set_block(unsigned long classes)
+{
+	struct task_isolation *iso = isolation_of(current);
+	int ret = 0;
+
+	if (classes & ~(unsigned long)isolation_classes())
+		return -EINVAL;
+	if (!classes && iso && (iso->features & ISOL_F_BLOCK_INTERRUPTORS))
+		return -EINVAL;
+	if (!classes && !iso)
+		return 0;
+
+	iso = own_state();
+	if (!iso)
+		return -ENOMEM;
+
+	if (iso->features & ISOL_F_BLOCK_INTERRUPTORS)
+		ret = isolation_block(iso, classes);
+	if (!ret)
+		WRITE_ONCE(iso->block, classes);
+
+	return ret;
 }
 
 static int set_inherit(unsigned long inherit)
@@ -345,7 +386,8 @@ static int set_notify(unsigned long how, unsigned long arg)
  * @arg4:	PR_ISOL_NOTIFY: signal number or file descriptor; otherwise 0
  *
  * Context: prctl(2); may sleep.
- * Return: 0, or -EINVAL, -EBADF (PR_ISOL_NOTIFY) or -ENOMEM; then nothing changed.
+ * Return: 0, or -EINVAL, -EBADF (PR_ISOL_NOTIFY) or -ENOMEM, or what
+ *	   isolation_block() returns; then nothing changed.
  */
 int task_isolation_set(unsigned long what, unsigned long arg3, unsigned long arg4)
 {
@@ -360,8 +402,7 @@ int task_isolation_set(unsigned long what, unsigned long arg3, unsigned long arg
 	case PR_ISOL_QUIESCE_CFG:
 		return set_quiesce(arg3);
 	case PR_ISOL_BLOCK_CFG:
-		/* No class can be blocked. */
-		return arg3 ? -EINVAL : 0;
+		return set_block(arg3);
 	case PR_ISOL_INHERIT_CFG:
 		return set_inherit(arg3);
 	default:
@@ -414,7 +455,7 @@ int task_isolation_get(unsigned long what, unsigned long arg3, unsigned long arg
 
 	switch (what) {
 	case ISOL_SUP_FEATURES:
-		return FEATURES;
+		return supported_features();
 	case ISOL_FEATURES:
 		return iso ? iso->features : 0;
 	case PR_ISOL_SUP_QUIESCE_CFG:
@@ -422,8 +463,9 @@ int task_isolation_get(unsigned long what, unsigned long arg3, unsigned long arg
 	case PR_ISOL_QUIESCE_CFG:
 		return iso ? iso->quiesce : 0;
 	case PR_ISOL_SUP_BLOCK_CFG:
+		return isolation_classes();
 	case PR_ISOL_BLOCK_CFG:
-		return 0;
+		return iso ? iso->block : 0;
 	case PR_ISOL_INHERIT_CFG:
 		return iso ? iso->inherit : 0;
 	case PR_ISOL_NOTIFY:
@@ -461,6 +503,7 @@ int __task_isolation_fork(struct task_struct *p, unsigned long clone_flags)
 
 	iso->features = own->features;
 	iso->quiesce = own->quiesce;
+	iso->block = own->block;
 	iso->inherit = own->inherit;
 	iso->signal = own->signal;
 	iso->eventfd = own->eventfd;
@@ -472,6 +515,7 @@ int __task_isolation_fork(struct task_struct *p, unsigned long clone_flags)
 	insert(iso, p);
 	if (iso->features & ISOL_F_QUIESCE_ON_URET)
 		set_tsk_thread_flag(p, TIF_ISOLATION);
+	isolation_block_fork(iso, own);
 
 	return 0;
 }
@@ -490,8 +534,10 @@ void __task_isolation_exec(void)
 	if (!iso)
 		return;
 
+	isolation_unblock(iso);
 	apply_features(iso, 0);
 	WRITE_ONCE(iso->quiesce, 0);
+	WRITE_ONCE(iso->block, 0);
 	WRITE_ONCE(iso->inherit, 0);
 	replace_notify(0, NULL);
 }
@@ -514,10 +560,12 @@ void __task_isolation_exit(struct task_struct *t)
 
 	family = iso->family;
 	clear_tsk_thread_flag(t, TIF_ISOLATION);
+	isolation_unblock(iso);
 	replace_notify(0, NULL);
 
 	spin_lock(&family->lock);
 	isolation_add_up(&family->breaks, &iso->breaks);
+	family->refused += iso->refused;
 	family->exited++;
 	spin_unlock(&family->lock);
 }
@@ -535,6 +583,8 @@ void __task_isolation_free(struct task_struct *t)
 	if (!iso)
 		return;
 
+	/* One that never ran has not exited either. */
+	isolation_unblock(iso);
 	put_eventfd(iso->eventfd);
 	put_family(iso->family);
 	remove(iso);

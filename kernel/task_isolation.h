@@ -31,12 +31,14 @@ struct isolation_eventfd {
  * @users:	members, dead ones included until nobody refers to them
  * @lock:	protects the rest
  * @exited:	members that are dead
+ * @refused:	what was refused for their sake
  * @breaks:	sum of their interruptions
  */
 struct isolation_family {
 	refcount_t		users;
 	spinlock_t		lock;		/* see above */
 	unsigned int		exited;
+	unsigned long		refused;
 	struct isol_breaks	breaks;
 };
 
@@ -77,6 +79,7 @@ struct isolation_sender {
  * @rcu:	readers of the table may still look at it
  * @features:	ISOL_F_QUIESCE_ON_URET ...
  * @quiesce:	ISOL_F_QUIESCE_VMSTAT_SYNC ...
+ * @block:	ISOL_F_BLOCK_HOTPLUG ..., when ISOL_F_BLOCK_INTERRUPTORS is enabled
  * @inherit:	ISOL_INHERIT_THREADS ...
  * @signal:	sent to the task itself when it was interrupted, or 0
  * @eventfd:	signalled then, or NULL
@@ -89,6 +92,10 @@ struct isolation_sender {
  * @senders_lock: protects the rest, which other CPUs write
  * @sent:	function calls so far
  * @senders:	the last ones: @sent modulo their number is the next to go
+ * @blocker:	among those who block; this and the rest belongs to task_isolation_block.c
+ * @blocks:	what is refused now: @block, or 0
+ * @block_cpu:	for which CPU
+ * @refused:	requests of others that were
  */
 struct task_isolation {
 	struct hlist_node		node;
@@ -97,6 +104,7 @@ struct task_isolation {
 
 	u32				features;
 	u32				quiesce;
+	u32				block;
 	u32				inherit;
 	int				signal;
 	struct isolation_eventfd	*eventfd;
@@ -111,10 +119,21 @@ struct task_isolation {
 	raw_spinlock_t			senders_lock;	/* see above */
 	u64				sent;
 	struct isolation_sender		senders[ISOLATION_SENDERS];
+
+	struct hlist_node		blocker;
+	u32				blocks;
+	int				block_cpu;
+	unsigned long			refused;
 };
 
 /* kernel/task_isolation.c */
 struct task_isolation *isolation_of(const struct task_struct *t);
+
+/* kernel/task_isolation_block.c */
+u32 isolation_classes(void);
+int isolation_block(struct task_isolation *iso, u32 classes);
+void isolation_block_fork(struct task_isolation *child, const struct task_isolation *parent);
+void isolation_unblock(struct task_isolation *iso);
 
 /* kernel/task_isolation_stat.c */
 bool isolation_account(struct task_isolation *iso);

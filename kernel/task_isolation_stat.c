@@ -334,6 +334,7 @@ int proc_task_isolation(struct seq_file *m, struct pid_namespace *ns,
 	struct isolation_family *family;
 	struct task_isolation *iso;
 	struct isol_breaks breaks;
+	unsigned long refused;
 	unsigned int exited;
 
 	if (!ptrace_may_access(task, PTRACE_MODE_READ_FSCREDS))
@@ -348,6 +349,8 @@ int proc_task_isolation(struct seq_file *m, struct pid_namespace *ns,
 
 	seq_printf(m, "features: 0x%x\n", READ_ONCE(iso->features));
 	seq_printf(m, "quiesce: 0x%x\n", READ_ONCE(iso->quiesce));
+	seq_printf(m, "block: 0x%x\n", READ_ONCE(iso->block));
+	seq_printf(m, "refused: %lu\n", READ_ONCE(iso->refused));
 	seq_printf(m, "inherit: 0x%x\n", READ_ONCE(iso->inherit));
 	show_notify(m, iso);
 	isolation_read_breaks(&breaks, &iso->breaks);
@@ -356,10 +359,12 @@ int proc_task_isolation(struct seq_file *m, struct pid_namespace *ns,
 	family = iso->family;
 	spin_lock(&family->lock);
 	exited = family->exited;
+	refused = family->refused;
 	breaks = family->breaks;
 	spin_unlock(&family->lock);
 
 	seq_printf(m, "exited: %u\n", exited);
+	seq_printf(m, "exited_refused: %lu\n", refused);
 	show_breaks(m, "exited_", &breaks);
 	if (perfmon_capable())
 		show_senders(m, iso);

@@ -13,6 +13,8 @@
  *
  * The shepherd and stat_refresh pass such a CPU by: there is nothing to do, and
  * while the task is in a system call, what there is will be done at its end.
+ * Where the task does not do it, but blocks ISOL_F_BLOCK_WORK, stat_refresh fails.
+ *
  * The thread's timer may still be pending, from before or from a moment when
  * the task slept.  It is removed on the same occasion.
  *
@@ -89,28 +91,41 @@ bool isolation_fold_vmstat(void)
  * @refresh:	the work
  *
  * Context: may sleep, until the work has been done.
- * Return: 0, or -ENOMEM.
+ * Return: 0, or -ENOMEM, or -EBUSY when such a task does not want that either.
  */
 int task_isolation_refresh(work_func_t refresh)
 {
+	struct task_isolation_request request = { };
 	struct work_struct __percpu *works;
-	int cpu;
+	cpumask_var_t where;
+	int cpu, ret;
 
-	works = alloc_percpu(struct work_struct);
-	if (!works)
+	if (!zalloc_cpumask_var(&where, GFP_KERNEL))
 		return -ENOMEM;
+	works = alloc_percpu(struct work_struct);
+	if (!works) {
+		free_cpumask_var(where);
+		return -ENOMEM;
+	}
 
 	get_online_cpus();
-	for_each_online_cpu(cpu) {
-		INIT_WORK(per_cpu_ptr(works, cpu), refresh);
-		if (!task_isolation_quiesces(cpu, ISOL_F_QUIESCE_VMSTAT_SYNC))
-			schedule_work_on(cpu, per_cpu_ptr(works, cpu));
-	}
 	for_each_online_cpu(cpu)
-		flush_work(per_cpu_ptr(works, cpu));
+		if (!task_isolation_quiesces(cpu, ISOL_F_QUIESCE_VMSTAT_SYNC))
+			cpumask_set_cpu(cpu, where);
+	ret = task_isolation_begin(&request, ISOL_F_BLOCK_WORK, where, NULL);
+	if (!ret) {
+		for_each_cpu(cpu, where) {
+			INIT_WORK(per_cpu_ptr(works, cpu), refresh);
+			schedule_work_on(cpu, per_cpu_ptr(works, cpu));
+		}
+		for_each_cpu(cpu, where)
+			flush_work(per_cpu_ptr(works, cpu));
+		task_isolation_end(&request);
+	}
 	put_online_cpus();
 
 	free_percpu(works);
+	free_cpumask_var(where);
 
-	return 0;
+	return ret;
 }

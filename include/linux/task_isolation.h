@@ -10,7 +10,9 @@
  * The model is at the head of kernel/task_isolation.c.
  */
 
+#include <linux/cpumask.h>
 #include <linux/jump_label.h>
+#include <linux/list.h>
 #include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/workqueue.h>
@@ -37,6 +39,28 @@ void tick_nohz_full_update_tick(struct tick_sched *ts);
 #define TASK_ISOLATION_WORK	_TIF_ISOLATION
 
 DECLARE_STATIC_KEY_FALSE(task_isolation_used);
+DECLARE_STATIC_KEY_FALSE(task_isolation_blockable);
+
+/**
+ * struct task_isolation_request - An operation that interrupts others, and may be refused
+ * @node:	among those under way; not hashed before and after, or if all zero
+ * @class:	ISOL_F_BLOCK_*
+ * @cpus:	the CPUs that it interrupts, or NULL
+ * @task:	the task that it interrupts, or NULL
+ * @by:		the task that asks for it
+ */
+struct task_isolation_request {
+	struct hlist_node		node;
+	u32				class;
+	const struct cpumask		*cpus;
+	const struct task_struct	*task;
+	const struct task_struct	*by;
+};
+
+/* kernel/task_isolation_block.c */
+int __task_isolation_begin(struct task_isolation_request *r, u32 class,
+			   const struct cpumask *cpus, const struct task_struct *task);
+void __task_isolation_end(struct task_isolation_request *r);
 
 /* kernel/task_isolation.c */
 int task_isolation_get(unsigned long what, unsigned long arg3, unsigned long arg4);
@@ -115,6 +139,38 @@ static __always_inline void task_isolation_sent(int cpu, smp_call_func_t func)
 }
 
 /**
+ * task_isolation_begin - Begin an operation that interrupts others
+ * @r:		the request, to be ended by task_isolation_end(); all zero
+ * @class:	ISOL_F_BLOCK_*
+ * @cpus:	the CPUs that it interrupts; stays until the end; or NULL
+ * @task:	the task that it interrupts, which is only compared; or NULL
+ *
+ * Context: any but hard interrupt and NMI; does not sleep.
+ * Return: 0, or -EBUSY when a task does not want that; then there is nothing
+ *	   to end, and nothing to be done.
+ */
+static inline int task_isolation_begin(struct task_isolation_request *r, u32 class,
+				       const struct cpumask *cpus,
+				       const struct task_struct *task)
+{
+	if (static_branch_unlikely(&task_isolation_blockable))
+		return __task_isolation_begin(r, class, cpus, task);
+	return 0;
+}
+
+/**
+ * task_isolation_end - End an operation, if it was begun
+ * @r:	the request
+ *
+ * Context: any but hard interrupt and NMI.
+ */
+static inline void task_isolation_end(struct task_isolation_request *r)
+{
+	if (static_branch_unlikely(&task_isolation_blockable) && !hlist_unhashed(&r->node))
+		__task_isolation_end(r);
+}
+
+/**
  * task_isolation_fork - Give a new task what it inherits: by default nothing
  * @p:			the new task, a copy of current; nobody sees it yet
  * @clone_flags:	of clone(2)
@@ -171,6 +227,9 @@ static inline void task_isolation_free(struct task_struct *t)
 
 #define TASK_ISOLATION_WORK	0
 
+struct task_isolation_request {
+};
+
 /* For the switch in prctl(2): every command is unknown. */
 static inline int task_isolation_get(unsigned long what, unsigned long arg3, unsigned long arg4)
 {
@@ -207,6 +266,15 @@ static inline unsigned long task_isolation_quiesce(unsigned long ti_work)
 	return ti_work;
 }
 
+static inline int task_isolation_begin(struct task_isolation_request *r, u32 class,
+				       const struct cpumask *cpus,
+				       const struct task_struct *task)
+{
+	return 0;
+}
+
+static inline void task_isolation_end(struct task_isolation_request *r) { }
+
 static inline void task_isolation_irq_enter(void) { }
 
 static inline void task_isolation_nmi_enter(bool from_user) { }
@@ -220,4 +288,29 @@ static inline void task_isolation_exit(struct task_struct *t) { }
 static inline void task_isolation_free(struct task_struct *t) { }
 
 #endif /* !CONFIG_TASK_ISOLATION */
+
+/*
+ * task_isolation_try - Do something that interrupts others, unless they object
+ *
+ * The value of @call, or -EBUSY when it was not done; for the other arguments
+ * see task_isolation_begin().
+ */
+#define task_isolation_try(class, cpus, task, call)					\
+({											\
+	struct task_isolation_request __request = { };					\
+	long __ret = task_isolation_begin(&__request, class, cpus, task);		\
+											\
+	if (!__ret) {									\
+		__ret = (call);								\
+		task_isolation_end(&__request);						\
+	}										\
+	__ret;										\
+})
+
+/* The CPU, or none when there is no such. */
+static inline const struct cpumask *task_isolation_cpus(int cpu)
+{
+	return (unsigned int)cpu < nr_cpu_ids ? cpumask_of(cpu) : cpu_none_mask;
+}
+
 #endif /* _LINUX_TASK_ISOLATION_H */

@@ -25,7 +25,7 @@
 #define PR_ISOL_SUP_QUIESCE_CFG		3	/* (GET) actions of this boot */
 #define PR_ISOL_QUIESCE_CFG		4	/* ISOL_F_QUIESCE_VMSTAT_SYNC ... */
 #define PR_ISOL_SUP_BLOCK_CFG		5	/* (GET) classes of this boot */
-#define PR_ISOL_BLOCK_CFG		6	/* classes to block */
+#define PR_ISOL_BLOCK_CFG		6	/* ISOL_F_BLOCK_HOTPLUG ... */
 #define PR_ISOL_INHERIT_CFG		7	/* ISOL_INHERIT_THREADS ... */
 #define PR_ISOL_NOTIFY			8	/* ISOL_NOTIFY_NONE ... */
 #define PR_ISOL_BREAKS			9	/* (GET) struct isol_breaks */
@@ -40,6 +40,14 @@
 #define ISOL_F_QUIESCE_NOHZ_FULL	(1 << 1)
 #define ISOL_F_QUIESCE_DEFER_TLB_FLUSH	(1 << 2)
 #define ISOL_F_QUIESCE_DEFER_TEXT_SYNC	(1 << 3)
+
+/* Classes of operations that others are refused, with EBUSY. */
+#define ISOL_F_BLOCK_HOTPLUG		(1 << 0)	/* CPUs go and come */
+#define ISOL_F_BLOCK_STOP_MACHINE	(1 << 1)	/* clocksource, MTRR, microcode */
+#define ISOL_F_BLOCK_PERF		(1 << 2)	/* events of the CPU or thread */
+#define ISOL_F_BLOCK_MSR		(1 << 3)	/* MSR and CPUID devices of the CPU */
+#define ISOL_F_BLOCK_WORK		(1 << 4)	/* work on each CPU */
+#define ISOL_F_BLOCK_AFFINITY		(1 << 5)	/* where the thread may run */
 
 /* Who gets a copy of all this: new threads, new processes. */
 #define ISOL_INHERIT_THREADS		(1 << 0)

@@ -30,12 +30,9 @@ FIXTURE(breaks)
 
 FIXTURE_SETUP(breaks)
 {
-	if (!kernel_isolates())
-		SKIP(return, "the kernel has no task isolation");
+	SKIP_WITHOUT(NEED_CPU);
 	self->page = sysconf(_SC_PAGESIZE);
 	self->cpu = nohz_full_cpu();
-	if (self->cpu < 0)
-		SKIP(return, "no CPU is given to nohz_full=");
 	ASSERT_TRUE(run_on(self->cpu));
 	ASSERT_EQ(0, isol_set(PR_ISOL_QUIESCE_CFG, VMSTAT | NOHZ_FULL));
 	ASSERT_EQ(0, isol_enable(QUIESCE));

@@ -18,8 +18,7 @@ FIXTURE(call)
 
 FIXTURE_SETUP(call)
 {
-	if (!kernel_isolates())
-		SKIP(return, "the kernel has no task isolation");
+	SKIP_WITHOUT(0);
 }
 
 FIXTURE_TEARDOWN(call)
@@ -38,14 +37,27 @@ TEST_F(call, numbers)
 	EXPECT_EQ(168, offsetof(struct isol_breaks, hist));
 }
 
+/* What the tests see of these operations says what is there to be blocked. */
+static int classes(void)
+{
+	int found = ISOL_F_BLOCK_STOP_MACHINE | ISOL_F_BLOCK_PERF | ISOL_F_BLOCK_WORK |
+		    ISOL_F_BLOCK_AFFINITY;
+
+	if (!access("/sys/devices/system/cpu/hotplug/states", F_OK))
+		found |= ISOL_F_BLOCK_HOTPLUG;
+	if (!access("/dev/cpu/0/msr", F_OK) || !access("/dev/cpu/0/cpuid", F_OK))
+		found |= ISOL_F_BLOCK_MSR;
+	return found;
+}
+
 TEST_F(call, supported)
 {
 	RETURN_IF_SKIPPED;
 
-	EXPECT_EQ(QUIESCE, isol_get(ISOL_SUP_FEATURES));
+	EXPECT_EQ(QUIESCE | (nohz_full_cpu() >= 0 ? BLOCK : 0), isol_get(ISOL_SUP_FEATURES));
 	EXPECT_EQ(VMSTAT | (nohz_full_cpu() >= 0 ? NOHZ_FULL : 0),
 		  isol_get(PR_ISOL_SUP_QUIESCE_CFG));
-	EXPECT_EQ(0, isol_get(PR_ISOL_SUP_BLOCK_CFG));
+	EXPECT_EQ(nohz_full_cpu() >= 0 ? classes() : 0, isol_get(PR_ISOL_SUP_BLOCK_CFG));
 }
 
 TEST_F(call, nothing_by_default)
@@ -117,13 +129,15 @@ TEST_F(call, spare_arguments)
 
 TEST_F(call, unsupported_bits)
 {
-	unsigned long actions, heirs;
+	unsigned long actions, classes, heirs;
 
 	RETURN_IF_SKIPPED;
 
 	actions = isol_get(PR_ISOL_SUP_QUIESCE_CFG);
+	classes = isol_get(PR_ISOL_SUP_BLOCK_CFG);
 	heirs = ISOL_INHERIT_THREADS | ISOL_INHERIT_FORK;
 	ASSERT_EQ(0, isol_set(PR_ISOL_QUIESCE_CFG, VMSTAT));
+	ASSERT_EQ(0, isol_set(PR_ISOL_BLOCK_CFG, classes));
 	ASSERT_EQ(0, isol_set(PR_ISOL_INHERIT_CFG, ISOL_INHERIT_FORK));
 	for (int bit = 0; bit < 64; bit++) {
 		unsigned long mask = 1UL << bit;
@@ -132,8 +146,9 @@ TEST_F(call, unsupported_bits)
 			EXPECT_FAILS(EINVAL, isol_set(PR_ISOL_QUIESCE_CFG, VMSTAT | mask));
 		if (!(heirs & mask))
 			EXPECT_FAILS(EINVAL, isol_set(PR_ISOL_INHERIT_CFG, heirs | mask));
-		EXPECT_FAILS(EINVAL, isol_set(PR_ISOL_BLOCK_CFG, mask));
-		if (bit) {
+		if (!(classes & mask))
+			EXPECT_FAILS(EINVAL, isol_set(PR_ISOL_BLOCK_CFG, mask));
+		if (!(isol_get(ISOL_SUP_FEATURES) & mask)) {
 			EXPECT_FAILS(EINVAL, isol_enable(QUIESCE | mask));
 			EXPECT_FAILS(EINVAL, isol_set(ISOL_FEATURES, QUIESCE | mask));
 		}
@@ -141,7 +156,7 @@ TEST_F(call, unsupported_bits)
 	EXPECT_EQ(VMSTAT, isol_get(PR_ISOL_QUIESCE_CFG));
 	EXPECT_EQ(ISOL_INHERIT_FORK, isol_get(PR_ISOL_INHERIT_CFG));
 	EXPECT_EQ(0, isol_get(ISOL_FEATURES));
-	EXPECT_EQ(0, isol_get(PR_ISOL_BLOCK_CFG));
+	EXPECT_EQ(classes, isol_get(PR_ISOL_BLOCK_CFG));
 }
 
 TEST_F(call, masks_are_replaced)
@@ -166,6 +181,14 @@ TEST_F(call, masks_are_replaced)
 	ASSERT_EQ(0, isol_set(ISOL_FEATURES, 0));
 	EXPECT_EQ(0, isol_get(ISOL_FEATURES));
 	EXPECT_EQ(VMSTAT, isol_get(PR_ISOL_QUIESCE_CFG));
+
+	/* What is only configured needs no right. */
+	supported = isol_get(PR_ISOL_SUP_BLOCK_CFG);
+	ASSERT_EQ(0, isol_set(PR_ISOL_BLOCK_CFG, supported));
+	EXPECT_EQ(supported, isol_get(PR_ISOL_BLOCK_CFG));
+	EXPECT_EQ(supported, isolation_of(getpid(), "block"));
+	ASSERT_EQ(0, isol_set(PR_ISOL_BLOCK_CFG, 0));
+	EXPECT_EQ(0, isol_get(PR_ISOL_BLOCK_CFG));
 }
 
 /* Quiescing without an action would do nothing, and promise something. */

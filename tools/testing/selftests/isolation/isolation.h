@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define QUIESCE		ISOL_F_QUIESCE_ON_URET
+#define BLOCK		ISOL_F_BLOCK_INTERRUPTORS
 #define VMSTAT		ISOL_F_QUIESCE_VMSTAT_SYNC
 #define NOHZ_FULL	ISOL_F_QUIESCE_NOHZ_FULL
 
@@ -65,11 +66,6 @@ static inline int isol_set(unsigned long what, unsigned long value)
 static inline int isol_enable(unsigned long features)
 {
 	return prctl(PR_ISOL_ENABLE, features, 0UL, 0UL, 0UL);
-}
-
-static inline bool kernel_isolates(void)
-{
-	return isol_get(ISOL_SUP_FEATURES) > 0;
 }
 
 static inline struct isol_breaks isol_breaks(void)
@@ -136,6 +132,34 @@ static inline int nohz_full_cpu(void)
 {
 	return first_cpu_in("/sys/devices/system/cpu/nohz_full");
 }
+
+/* What a test cannot do without, beside a kernel with task isolation. */
+#define NEED_CPU	1	/* a CPU in nohz_full= */
+#define NEED_ROOT	2
+#define NEED_BLOCK	4	/* classes to block */
+
+/* What is in the way, or NULL. */
+static inline const char *obstacle(int needs)
+{
+	if (isol_get(ISOL_SUP_FEATURES) <= 0)
+		return "the kernel has no task isolation";
+	if ((needs & NEED_CPU) && nohz_full_cpu() < 0)
+		return "no CPU is given to nohz_full=";
+	if ((needs & NEED_ROOT) && geteuid())
+		return "only root may do this";
+	if ((needs & NEED_BLOCK) && isol_get(PR_ISOL_SUP_BLOCK_CFG) <= 0)
+		return "nothing can be blocked";
+	return NULL;
+}
+
+/* First in a fixture's set-up. */
+#define SKIP_WITHOUT(needs)						\
+do {									\
+	const char *_obstacle = obstacle(needs);			\
+									\
+	if (_obstacle)							\
+		SKIP(return, "%s", _obstacle);				\
+} while (0)
 
 static inline bool write_file(const char *path, const char *text)
 {

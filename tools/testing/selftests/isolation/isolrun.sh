@@ -83,6 +83,33 @@ expect "a report that sums up" sums
 killed_at_once() { status 137 "$isolrun" -s KILL -r "$report" sh -c 'while :; do :; done'; }
 expect "killed by the first interruption" killed_at_once
 
+# Nobody may move the program while it runs.
+# shellcheck disable=SC2016	# it is for the other shell
+blocking() {
+	"$isolrun" -b affinity,perf -i none -r "$report" bash -c 'echo $$ > "$1"; read -r < "$2"' sh "$pid" "$go" &
+	local refused=0 tries=0
+	until [ -s "$pid" ]; do
+		[ $((tries += 1)) -lt 600 ] || return 1
+		sleep 0.1
+	done
+	taskset -pc 0 "$(cat "$pid")" > /dev/null 2>&1 || refused=1
+	grep -q '^features: 0x3$' "/proc/$(cat "$pid")/isolation" &&
+		grep -q '^block: 0x24$' "/proc/$(cat "$pid")/isolation" || refused=2
+	echo > "$go"
+	wait $! && [ $refused = 1 ] && [ "$(reported 'refused to others')" = 1 ]
+}
+if [ "$(id -u)" = 0 ]; then
+	pid=$(mktemp) go=$(mktemp -u)
+	mkfifo "$go"
+	expect "others are refused" blocking
+	rm -f "$pid" "$go"
+else
+	ok "others are refused # SKIP only root may do this"
+fi
+expect "no such class" status 125 "$isolrun" -c 0 -b everything true
+# CPU 0 is not isolated, so nothing may be blocked there.
+expect "not isolated" status 126 "$isolrun" -c 0 -b all true
+
 watched() { "$isolrun" -w -r "$report" /bin/true 2>&1 | grep -q 'interruptions: .*fault'; }
 expect "watched" watched
 

@@ -76,8 +76,7 @@ FIXTURE(life)
 
 FIXTURE_SETUP(life)
 {
-	if (!kernel_isolates())
-		SKIP(return, "the kernel has no task isolation");
+	SKIP_WITHOUT(0);
 	ASSERT_EQ(0, isol_set(PR_ISOL_QUIESCE_CFG, VMSTAT));
 	ASSERT_EQ(0, isol_enable(QUIESCE));
 	ASSERT_EQ(0, prctl(PR_ISOL_SET, PR_ISOL_NOTIFY, ISOL_NOTIFY_SIGNAL, SIGURG, 0));

@@ -25,12 +25,9 @@ FIXTURE(quiesce)
 
 FIXTURE_SETUP(quiesce)
 {
-	if (!kernel_isolates())
-		SKIP(return, "the kernel has no task isolation");
+	SKIP_WITHOUT(NEED_CPU);
 	self->page = sysconf(_SC_PAGESIZE);
 	self->cpu = nohz_full_cpu();
-	if (self->cpu < 0)
-		SKIP(return, "no CPU is given to nohz_full=");
 	/* An even one is never the sibling of CPU 1, nor is it nohz_full. */
 	self->other = 0;
 	ASSERT_TRUE(run_on(self->cpu));
