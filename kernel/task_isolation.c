@@ -58,6 +58,9 @@
  * What a lookup returned stays valid as long as the task does: for current, and
  * for those who have a reference or are in the RCU section that found the task.
  *
+ * Actions that let other CPUs put something off (ISOL_F_QUIESCE_DEFER_*) are done by
+ * those, see task_isolation_defer.c.  On the way to user mode they take nothing.
+ *
  *			What is not promised
  *
  * That there are no interruptions: only that the causes a mask bit stands for
@@ -157,7 +160,7 @@ static u32 supported_actions(void)
 	if (isolation_tick_supported())
 		actions |= ISOL_F_QUIESCE_NOHZ_FULL;
 
-	return actions;
+	return actions | isolation_defer_actions();
 }
 
 static u32 supported_features(void)

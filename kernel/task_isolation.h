@@ -4,6 +4,7 @@
 
 /* Task isolation: what its own files share.  The model is in task_isolation.c. */
 
+#include <linux/atomic.h>
 #include <linux/list.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
@@ -89,6 +90,7 @@ struct isolation_sender {
  * @nmis:	NMIs that came from user mode; written by them
  * @entry:	see @interrupted
  * @breaks:	interruptions so far
+ * @deferred:	what other CPUs put off, each by one of them
  * @senders_lock: protects the rest, which other CPUs write
  * @sent:	function calls so far
  * @senders:	the last ones: @sent modulo their number is the next to go
@@ -116,6 +118,7 @@ struct task_isolation {
 	struct isolation_entry		entry;
 	struct isol_breaks		breaks;
 
+	atomic_long_t			deferred;
 	raw_spinlock_t			senders_lock;	/* see above */
 	u64				sent;
 	struct isolation_sender		senders[ISOLATION_SENDERS];
@@ -145,6 +148,16 @@ struct task_isolation *isolation_on(int cpu);
 
 /* mm/task_isolation.c */
 bool isolation_fold_vmstat(void);
+
+/* kernel/task_isolation_defer.c */
+#ifdef CONFIG_TASK_ISOLATION_DEFER
+u32 isolation_defer_actions(void);
+#else
+static inline u32 isolation_defer_actions(void)
+{
+	return 0;
+}
+#endif
 
 /* kernel/time/task_isolation.c */
 #ifdef CONFIG_NO_HZ_FULL

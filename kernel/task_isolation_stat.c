@@ -355,6 +355,7 @@ int proc_task_isolation(struct seq_file *m, struct pid_namespace *ns,
 	show_notify(m, iso);
 	isolation_read_breaks(&breaks, &iso->breaks);
 	show_breaks(m, "", &breaks);
+	seq_printf(m, "deferred: %ld\n", atomic_long_read(&iso->deferred));
 
 	family = iso->family;
 	spin_lock(&family->lock);

@@ -313,4 +313,55 @@ static inline const struct cpumask *task_isolation_cpus(int cpu)
 	return (unsigned int)cpu < nr_cpu_ids ? cpumask_of(cpu) : cpu_none_mask;
 }
 
+#ifdef CONFIG_TASK_ISOLATION_DEFER
+
+/* kernel/task_isolation_defer.c */
+void task_isolation_flush_cpus(smp_call_func_t func, void *info);
+void task_isolation_sync_cpus(smp_call_func_t func);
+void task_isolation_sync_others(smp_call_func_t func);
+
+/* arch/x86/mm/task_isolation.c */
+void task_isolation_catch_up(void);
+void task_isolation_flush_all(void);
+void task_isolation_flush_kernel_range(unsigned long start, unsigned long end);
+
+/**
+ * task_isolation_nmi_catch_up - Catch up when an NMI comes while the CPU does so
+ * @dynticks:	RCU's counter of this CPU
+ * @special:	the bit that says that there is something to catch up with
+ *
+ * Context: NMI and the like, when RCU watched already.
+ */
+static __always_inline void task_isolation_nmi_catch_up(atomic_t *dynticks, int special)
+{
+	if (unlikely(arch_atomic_read(dynticks) & special))
+		task_isolation_catch_up();
+}
+
+#else /* CONFIG_TASK_ISOLATION_DEFER */
+
+#define task_isolation_flush_kernel_range(start, end)	flush_tlb_kernel_range(start, end)
+#define task_isolation_flush_all()			flush_tlb_all()
+
+static inline void task_isolation_flush_cpus(smp_call_func_t func, void *info)
+{
+	on_each_cpu(func, info, 1);
+}
+
+static inline void task_isolation_sync_cpus(smp_call_func_t func)
+{
+	on_each_cpu(func, NULL, 1);
+}
+
+static inline void task_isolation_sync_others(smp_call_func_t func)
+{
+	smp_call_function(func, NULL, 1);
+}
+
+static __always_inline void task_isolation_catch_up(void) { }
+
+static __always_inline void task_isolation_nmi_catch_up(atomic_t *dynticks, int special) { }
+
+#endif /* !CONFIG_TASK_ISOLATION_DEFER */
+
 #endif /* _LINUX_TASK_ISOLATION_H */

@@ -35,7 +35,7 @@ enum core_rank {
 	CORE_RANK_STOP		= -2,
 	CORE_RANK_DEADLINE	= -1,
 	CORE_RANK_RT		= 0,
-	CORE_RANK_HELD		= 100,	/* fair, has just taken the core over, or preempts who has */
+	CORE_RANK_HELD		= 100,	/* fair, just took the core over, or preempts */
 	CORE_RANK_URGENT	= 101,	/* fair, passed over for too long */
 	CORE_RANK_FAIR		= 102,
 	CORE_RANK_NONE		= 140,	/* nothing to run */

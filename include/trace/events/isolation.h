@@ -17,7 +17,9 @@
 #define show_isolation_actions(mask)			\
 	__print_flags(mask, "|",			\
 		{ ISOL_F_QUIESCE_VMSTAT_SYNC,	"vmstat" },	\
-		{ ISOL_F_QUIESCE_NOHZ_FULL,	"nohz_full" })
+		{ ISOL_F_QUIESCE_NOHZ_FULL,	"nohz_full" },	\
+		{ ISOL_F_QUIESCE_DEFER_TLB_FLUSH, "defer_tlb" },	\
+		{ ISOL_F_QUIESCE_DEFER_TEXT_SYNC, "defer_text" })
 
 #define show_isolation_reasons(mask)			\
 	__print_flags(mask, "|",			\
@@ -112,6 +114,27 @@ TRACE_EVENT(isolation_call,
 	),
 
 	TP_printk("cpu=%d func=%ps", __entry->cpu, __entry->func)
+);
+
+/* What another CPU wanted was put off until the CPU of the task enters the kernel. */
+TRACE_EVENT(isolation_defer,
+
+	TP_PROTO(int cpu, u32 action),
+
+	TP_ARGS(cpu, action),
+
+	TP_STRUCT__entry(
+		__field(int,	cpu)
+		__field(u32,	action)
+	),
+
+	TP_fast_assign(
+		__entry->cpu = cpu;
+		__entry->action = action;
+	),
+
+	TP_printk("cpu=%d action=%s", __entry->cpu,
+		  show_isolation_actions(__entry->action))
 );
 
 /* The interruption is told to whom it may concern. */

@@ -35,11 +35,15 @@
 #define ISOL_F_QUIESCE_ON_URET		(1 << 0)
 #define ISOL_F_BLOCK_INTERRUPTORS	(1 << 1)
 
-/* Actions: what is done before each return to user mode. */
-#define ISOL_F_QUIESCE_VMSTAT_SYNC	(1 << 0)
-#define ISOL_F_QUIESCE_NOHZ_FULL	(1 << 1)
-#define ISOL_F_QUIESCE_DEFER_TLB_FLUSH	(1 << 2)
-#define ISOL_F_QUIESCE_DEFER_TEXT_SYNC	(1 << 3)
+/*
+ * Actions. The first two are done before each return to user mode. The others are
+ * put off by other CPUs, which would interrupt user mode for them, and done on the
+ * next way into the kernel.
+ */
+#define ISOL_F_QUIESCE_VMSTAT_SYNC	(1 << 0)	/* fold VM counters */
+#define ISOL_F_QUIESCE_NOHZ_FULL	(1 << 1)	/* stop the tick */
+#define ISOL_F_QUIESCE_DEFER_TLB_FLUSH	(1 << 2)	/* flush kernel mappings */
+#define ISOL_F_QUIESCE_DEFER_TEXT_SYNC	(1 << 3)	/* notice patched kernel code */
 
 /* Classes of operations that others are refused, with EBUSY. */
 #define ISOL_F_BLOCK_HOTPLUG		(1 << 0)	/* CPUs go and come */

@@ -17,6 +17,9 @@
 #define TIF_ISOLATION		26	/* quiesce on the way to user mode */
 #define _TIF_ISOLATION		BIT(TIF_ISOLATION)
 
+/* arch/x86/mm/task_isolation.c */
+bool arch_isolation_catches_up(void);
+
 /**
  * arch_isolation_irqs - Read the counts of the interrupts with a reason of their own
  * @counts:	one of each reason; those without such an interrupt are left alone

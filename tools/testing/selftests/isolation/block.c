@@ -357,7 +357,7 @@ static const struct op {
 	{ "cpuset",		ISOL_F_BLOCK_AFFINITY,		move_to_cpuset,		false },
 };
 
-#define NR_OPS	(int)(sizeof(ops) / sizeof(*ops))
+#define NR_OPS	((int)(sizeof(ops) / sizeof(*ops)))
 
 FIXTURE(block)
 {
@@ -1142,7 +1142,8 @@ TEST_F(block, waits_for_older_requests)
 	if (!can_wait_for_us())
 		SKIP(return, "no userfaultfd");
 	for (int i = 0; i < 2; i++) {
-		ASSERT_TRUE(begin_request(&r, i ? self->target.task_event : self->target.cpu_event));
+		ASSERT_TRUE(begin_request(&r, i ? self->target.task_event :
+					      self->target.cpu_event));
 		tell(s, block, ISOL_F_BLOCK_PERF | ISOL_F_BLOCK_STOP_MACHINE);
 		EXPECT_TRUE(WAIT_FOR(change_clocksource(&self->target) == EBUSY));
 		EXPECT_EQ(EBUSY, count_on_cpu(&self->target));

@@ -55,7 +55,7 @@ TEST_F(call, supported)
 	RETURN_IF_SKIPPED;
 
 	EXPECT_EQ(QUIESCE | (nohz_full_cpu() >= 0 ? BLOCK : 0), isol_get(ISOL_SUP_FEATURES));
-	EXPECT_EQ(VMSTAT | (nohz_full_cpu() >= 0 ? NOHZ_FULL : 0),
+	EXPECT_EQ(VMSTAT | (nohz_full_cpu() >= 0 ? NOHZ_FULL | DEFER : 0),
 		  isol_get(PR_ISOL_SUP_QUIESCE_CFG));
 	EXPECT_EQ(nohz_full_cpu() >= 0 ? classes() : 0, isol_get(PR_ISOL_SUP_BLOCK_CFG));
 }

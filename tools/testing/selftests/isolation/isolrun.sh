@@ -61,6 +61,11 @@ nothing_inherited() {
 }
 expect "inherit none" nothing_inherited
 
+deferring() {
+	"$isolrun" -q defer_tlb,defer_text -r "$report" bash -c 'grep -q "^quiesce: 0xc$" /proc/$$/isolation'
+}
+expect "actions that put off" deferring
+
 expect "exit status" status 7 "$isolrun" -c 0 sh -c 'exit 7'
 expect "killed" status 137 "$isolrun" -c 0 sh -c 'kill -KILL $$'
 expect "no such program" status 127 "$isolrun" -c 0 /no/such/program
@@ -96,7 +101,7 @@ blocking() {
 	grep -q '^features: 0x3$' "/proc/$(cat "$pid")/isolation" &&
 		grep -q '^block: 0x24$' "/proc/$(cat "$pid")/isolation" || refused=2
 	echo > "$go"
-	wait $! && [ $refused = 1 ] && [ "$(reported 'refused to others')" = 1 ]
+	wait $! && [ "$refused" = 1 ] && [ "$(reported 'refused to others')" = 1 ]
 }
 if [ "$(id -u)" = 0 ]; then
 	pid=$(mktemp) go=$(mktemp -u)

@@ -197,12 +197,12 @@ static const struct generator generators[] = {
 	{ "vm.overcommit_memory", overcommit_strictly, 10, 0, ISOL_F_BLOCK_WORK, SWITCH },
 	{ "trace buffers", resize_trace, 5, 0, ISOL_F_BLOCK_WORK, SWITCH },
 	{ "affinity", move_victim, 5, 0, ISOL_F_BLOCK_AFFINITY, MIGRATE | SWITCH },
-	{ "tracepoints", toggle_tracepoint, 10, 0, 0, CALL },
+	{ "tracepoints", toggle_tracepoint, 10, ISOL_F_QUIESCE_DEFER_TEXT_SYNC, 0, CALL },
 	{ "CPU timers", arm_cpu_timer, 10, 0, 0, CALL | IRQ_WORK },
 	{ "clock_settime", set_clock, 10, 0, 0, CALL },
 };
 
-#define NR_GENERATORS	(int)(sizeof(generators) / sizeof(*generators))
+#define NR_GENERATORS	((int)(sizeof(generators) / sizeof(*generators)))
 
 /* How many of its operations failed with this error. */
 static int make_noise(const struct generator *g, int error)
