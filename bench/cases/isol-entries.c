@@ -4,13 +4,15 @@
  *
  * How often the kernel is entered on an isolated CPU: a task computes on CPU 1 while others make noise; the
  * interrupts of that CPU in /proc/interrupts, by cause (timer LOC, reschedule RES, function call CAL, work IWI, TLB), per
- * minute, from 0.2 s of virtual time.  Noise: none; tlb, a thread of the same process unmaps memory;
- * text, the kernel's code is patched (a scheduler statistics switch is flipped); barrier, membarrier(2).
+ * minute, from 0.2 s of virtual time.  Noise: none; filters, socket filters are attached and detached, which maps and
+ * unmaps kernel memory; statistics, vm.stat_refresh; forks, processes come and go; text, the kernel's code is patched (a
+ * tracepoint is turned on and off); and two that nobody can put off: tlb, a thread of the same process unmaps memory, and
+ * barrier, membarrier(2).
  *
  * getppid: instructions of the cheapest system call on the isolated CPU.
  *
- * mode off: a kernel with isolcpus and nohz_full only.  on: the task asked for isolation by prctl, where
- * there is such a thing.
+ * mode off: a kernel with isolcpus and nohz_full only.  on: the task asked for isolation by prctl, with all actions that
+ * there are and nothing blocked, where there is such a thing.
  *
  * Fair: the same command line and noise for each kernel.  What it does to get away from a CPU (wait,
  * poll, defer) is not in these figures, only what arrives.
@@ -18,13 +20,14 @@
 #include "../bench.h"
 #include <linux/membarrier.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <pthread.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 
 #define PR_ISOL_GET		0x49534f01
 #define PR_ISOL_SET		0x49534f02
 #define PR_ISOL_ENABLE		0x49534f03
-#define ISOL_SUP_FEATURES	1
-#define ISOL_FEATURES		2
 #define PR_ISOL_SUP_QUIESCE_CFG	3
 #define PR_ISOL_QUIESCE_CFG	4
 #define ISOL_F_QUIESCE_ON_URET	1
@@ -55,23 +58,15 @@ static void interrupts(int cpu, long counts[CAUSES])
 
 static volatile bool stop, isolated, ready;
 
-/* 0, or why not. */
+/* NULL, or why not. */
 static const char *isolate(void)
 {
-	uint64_t features, quiesce;
+	long actions = prctl(PR_ISOL_GET, PR_ISOL_SUP_QUIESCE_CFG, 0, 0, 0);
 
-	if (prctl(PR_ISOL_GET, ISOL_SUP_FEATURES, 0, &features, 0))
-		return errno == EINVAL ? "not there: PR_ISOL_GET says EINVAL" : strerror(errno);
-	quiesce = ISOL_F_QUIESCE_ON_URET;
-	if (!(features & quiesce))
-		return "not there: no quiescing";
-	if (prctl(PR_ISOL_SET, ISOL_FEATURES, 0, &quiesce, 0))
-		return "PR_ISOL_SET of the features fails";
-	if (prctl(PR_ISOL_GET, PR_ISOL_SUP_QUIESCE_CFG, 0, &quiesce, 0) ||
-	    prctl(PR_ISOL_SET, PR_ISOL_QUIESCE_CFG, 0, &quiesce, 0))
-		return "PR_ISOL_SET of what to quiesce fails";
-	if (prctl(PR_ISOL_ENABLE, ISOL_F_QUIESCE_ON_URET, 0, 0, 0))
-		return "PR_ISOL_ENABLE fails";
+	if (actions < 0)
+		return errno == EINVAL ? "no task isolation" : strerror(errno);
+	CHECK(actions && !prctl(PR_ISOL_SET, PR_ISOL_QUIESCE_CFG, actions, 0, 0));
+	CHECK(!prctl(PR_ISOL_ENABLE, ISOL_F_QUIESCE_ON_URET, 0, 0, 0));
 	return NULL;
 }
 
@@ -88,36 +83,89 @@ static void *victim(void *unused)
 	return unused;
 }
 
-static void noise(const char *name, uint64_t until)
+static void write_to(const char *path, const char *text)
 {
-	while (now() < until) {
-		if (!strcmp(name, "none")) {
-			nap((until - now()) / 1e9);
-		} else if (!strcmp(name, "tlb")) {
-			char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int file = open(path, O_WRONLY);
 
-			*page = 1;
-			munmap(page, 4096);
-			nap(0.0002);
-		} else if (!strcmp(name, "text")) {
-			int file = open("/proc/sys/kernel/sched_schedstats", O_WRONLY);
-			static int value;
-
-			if (file < 0 || write(file, value++ & 1 ? "1" : "0", 1) != 1)
-				fail("sched_schedstats");
-			close(file);
-			nap(0.002);
-		} else {
-			syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
-			nap(0.0002);
-		}
-	}
+	CHECK(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text) && !close(file));
 }
 
-static void measure(const char *name, bool on)
+static void do_nothing(void)
+{
+}
+
+static void attach_filter(void)
+{
+	struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, 1000);
+	struct sock_fprog program = { 1, &pass };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	CHECK(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
+	close(fd);
+}
+
+static void refresh_statistics(void)
+{
+	write_to("/proc/sys/vm/stat_refresh", "1");
+}
+
+/* The child's child: what a fork does to its own process' memory is no noise of others. */
+static void come_and_go(void)
+{
+	pid_t pid = child();
+
+	if (!pid) {
+		if (!fork())
+			_exit(0);
+		wait(NULL);
+		_exit(0);
+	}
+	CHECK(waitpid(pid, NULL, 0) == pid);
+}
+
+#define TRACEPOINT	"/sys/kernel/tracing/events/oom/mark_victim/enable"
+
+static void patch_text(void)
+{
+	if (access(TRACEPOINT, F_OK))
+		CHECK(!mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL));
+	write_to(TRACEPOINT, "1");
+	write_to(TRACEPOINT, "0");
+}
+
+static void unmap_memory(void)
+{
+	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(page != MAP_FAILED);
+	*page = 1;
+	munmap(page, 4096);
+}
+
+static void ask_for_barrier(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+}
+
+static const struct noise {
+	const char	*name;
+	void		(*make)(void);
+	double		pause;
+} noises[] = {
+	{ "none", do_nothing, 0.01 },
+	{ "filters", attach_filter, 0.0002 },
+	{ "statistics", refresh_statistics, 0.002 },
+	{ "forks", come_and_go, 0.0002 },
+	{ "text", patch_text, 0.002 },
+	{ "tlb", unmap_memory, 0.0002 },
+	{ "barrier", ask_for_barrier, 0.0002 },
+};
+
+static void measure(const struct noise *noise, bool on)
 {
 	long before[CAUSES] = { }, after[CAUSES] = { };
 	double length = moment() ? 0.01 : 0.2;
+	uint64_t until;
 	pthread_t thread;
 	char metric[64];
 	int i;
@@ -130,18 +178,24 @@ static void measure(const char *name, bool on)
 		nap(0.001);
 	if (!why) {
 		nap(moment() ? 0.002 : 0.02);
+		/* What is set up at the first time is none. */
+		noise->make();
 		interrupts(1, before);
-		noise(name, now() + length * 1e9);
+		until = now() + length * 1e9;
+		while (now() < until) {
+			noise->make();
+			nap(noise->pause);
+		}
 		interrupts(1, after);
 	}
 	stop = true;
 	CHECK(!pthread_join(thread, NULL));
 	for (i = 0; i < CAUSES; i++) {
-		snprintf(metric, sizeof(metric), "%s: %.3s", name, causes[i]);
+		snprintf(metric, sizeof(metric), "%s: %.3s", noise->name, causes[i]);
 		if (!why)
 			row(metric, on ? "on" : "off", NO_SIZE, (after[i] - before[i]) * 60 / length, "1/min");
 		else if (!i)
-			none(name, "on", NO_SIZE, why);
+			none(noise->name, "on", NO_SIZE, why);
 	}
 }
 
@@ -165,7 +219,6 @@ static void *getppid_cost(void *mode)
 
 int main(void)
 {
-	static const char * const noises[] = { "none", "tlb", "text", "barrier" };
 	pthread_t thread;
 	int i, on;
 
@@ -176,8 +229,8 @@ int main(void)
 	pin(2);
 	CHECK(!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0));
 	for (on = 0; on < 2; on++) {
-		for (i = 0; i < 4; i++)
-			measure(noises[i], on);
+		for (i = 0; i < (int)(sizeof(noises) / sizeof(*noises)); i++)
+			measure(&noises[i], on);
 		CHECK(!pthread_create(&thread, NULL, getppid_cost, on ? "on" : NULL) &&
 		      !pthread_join(thread, NULL));
 	}
