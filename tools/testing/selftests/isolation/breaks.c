@@ -352,11 +352,24 @@ TEST_F(breaks, exceptions)
 	EXPECT_LE(TIMES, after.count - before.count);
 }
 
+/* The count at a moment at which every interruption has been told, and how many were. */
+static uint64_t count_told(int *told)
+{
+	uint64_t count;
+
+	do {
+		*told = handled;
+		count = isol_breaks().count;
+	} while (handled != *told);
+	return count;
+}
+
 /* One interruption, one signal, before the next instruction. */
 TEST_F(breaks, signal)
 {
 	struct isol_breaks before, after;
-	int at_once = 0, seen;
+	int at_once = 0, seen, now_seen;
+	uint64_t count;
 	char *mem;
 
 	RETURN_IF_SKIPPED;
@@ -366,10 +379,10 @@ TEST_F(breaks, signal)
 	raise(SIGUSR1);
 	ASSERT_EQ(0, prctl(PR_ISOL_SET, PR_ISOL_NOTIFY, ISOL_NOTIFY_SIGNAL, SIGUSR1, 0));
 	/* Not by system calls. */
-	seen = handled;
-	getppid();
-	before = isol_breaks();
-	EXPECT_EQ(before.count, isol_breaks().count - (handled - seen));
+	count = count_told(&seen);
+	for (int i = 0; i < TIMES; i++)
+		syscall(SYS_getppid);
+	EXPECT_EQ(count_told(&now_seen) - count, now_seen - seen);
 	seen = handled;
 	before = isol_breaks();
 	for (int i = 0; i < TIMES; i++) {
@@ -512,7 +525,8 @@ TEST_F(breaks, tracing)
 	EXPECT_EQ(TIMES, after.reasons[ISOL_BREAK_FAULT] - before.reasons[ISOL_BREAK_FAULT]);
 	EXPECT_LE((long long)(after.count - before.count), trace_lines("isolation_break:"));
 	EXPECT_GE((long long)(after.count - before.count) + 20, trace_lines("isolation_break:"));
-	EXPECT_LE(TIMES, trace_lines("reasons=fault"));
+	/* Some may have had another reason, too. */
+	EXPECT_LE(TIMES, trace_lines("fault"));
 	EXPECT_LT(0, trace_lines("isolation_config: features= quiesce=vmstat|nohz_full"));
 	/* Page faults change counters. */
 	EXPECT_LT(0, trace_lines("isolation_quiesce: done=vmstat"));
