@@ -109,18 +109,26 @@ static void refresh_statistics(void)
 	write_to("/proc/sys/vm/stat_refresh", "1");
 }
 
-/* The child's child: what a fork does to its own process' memory is no noise of others. */
-static void come_and_go(void)
+/* A process of its own does it: what a fork does to the memory of its process is no noise of others. */
+static volatile long *forking;
+
+static void fork_while_told(void)
 {
 	pid_t pid = child();
 
-	if (!pid) {
-		if (!fork())
+	while (!pid) {
+		if (!*forking)
+			nap(0.001);
+		else if (!fork())
 			_exit(0);
-		wait(NULL);
-		_exit(0);
+		else
+			wait(NULL);
 	}
-	CHECK(waitpid(pid, NULL, 0) == pid);
+}
+
+static void come_and_go(void)
+{
+	*forking = 1;
 }
 
 #define TRACEPOINT	"/sys/kernel/tracing/events/oom/mark_victim/enable"
@@ -187,6 +195,7 @@ static void measure(const struct noise *noise, bool on)
 			nap(noise->pause);
 		}
 		interrupts(1, after);
+		*forking = 0;
 	}
 	stop = true;
 	CHECK(!pthread_join(thread, NULL));
@@ -227,6 +236,8 @@ int main(void)
 		return 0;
 	}
 	pin(2);
+	forking = share(4096);
+	fork_while_told();
 	CHECK(!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0));
 	for (on = 0; on < 2; on++) {
 		for (i = 0; i < (int)(sizeof(noises) / sizeof(*noises)); i++)
