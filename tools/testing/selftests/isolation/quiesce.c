@@ -318,11 +318,11 @@ static int ticked_after_need(int actions)
 		do {
 			compute(0.02);
 		} while (isol_breaks().reasons[ISOL_BREAK_TIMER] == before && now() < end);
-		/* It does tick: without that the rest says nothing. */
-		if (now() >= end)
-			return -2;
 		before = isol_breaks().reasons[ISOL_BREAK_TIMER];
 		close(fd);
+		/* It did tick: without that the rest says nothing. */
+		if (now() >= end)
+			return -2;
 		compute(0.02);
 		ticked += isol_breaks().reasons[ISOL_BREAK_TIMER] > before;
 	}
