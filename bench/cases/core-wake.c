@@ -10,33 +10,24 @@
  */
 #include "../bench.h"
 
-static void measure(const char *mode, int cookies)
-{
-	long i, count = often(200);
-	uint64_t *late = share(count * sizeof(*late));
-	volatile long *ready = share(4096);
-	pid_t hog, waiter;
-	int pipes[2], other;
-	cpu_set_t core;
+enum cookies { NONE, SAME, DIFFERENT };
 
-	if (cookies && !core_there()) {
-		none("wake median", mode, NO_SIZE, "no core scheduling");
-		none("wake p99", mode, NO_SIZE, "no core scheduling");
-		none("wake longest", mode, NO_SIZE, "no core scheduling");
-		return;
-	}
-	if (siblings(quiet_cpu(), &core) < 2) {
-		none("wake median", mode, NO_SIZE, "no siblings");
-		return;
-	}
-	CPU_CLR(quiet_cpu(), &core);
-	for (other = 0; !CPU_ISSET(other, &core); other++)
-		;
-	CHECK(!pipe(pipes));
-	hog = child();
-	if (!hog) {
-		pin(other);
-		if (cookies)
+static const char * const metrics[] = { "wake median", "wake p99", "wake longest" };
+static const int percent[] = { 50, 99, 100 };
+
+static void none_of_all(const char *mode, const char *why)
+{
+	for (int i = 0; i < 3; i++)
+		none(metrics[i], mode, NO_SIZE, why);
+}
+
+static pid_t start_hog(int cpu, enum cookies cookies, volatile long *ready)
+{
+	pid_t pid = child();
+
+	if (!pid) {
+		pin(cpu);
+		if (cookies != NONE)
 			CHECK(core_cookie());
 		*ready = 1;
 		for (;;)
@@ -44,45 +35,74 @@ static void measure(const char *mode, int cookies)
 	}
 	while (!*ready)
 		nap(0.001);
-	waiter = child();
-	if (!waiter) {
-		uint64_t sent;
+	return pid;
+}
 
+/* Reads when it was woken from the pipe, and notes how long ago that was. */
+static pid_t start_waiter(int from, uint64_t *late, long count, enum cookies cookies, pid_t hog, volatile long *ready)
+{
+	pid_t pid = child();
+	uint64_t sent;
+
+	if (!pid) {
 		pin(quiet_cpu());
-		if (cookies == 1)
+		if (cookies == SAME)
 			CHECK(!prctl(PR_SCHED_CORE, 3, hog, 0, 0));
-		if (cookies == 2)
+		if (cookies == DIFFERENT)
 			CHECK(core_cookie());
 		*ready = 2;
-		for (i = 0; i < count; i++) {
-			CHECK(read(pipes[0], &sent, sizeof(sent)) == sizeof(sent));
+		for (long i = 0; i < count; i++) {
+			CHECK(read(from, &sent, sizeof(sent)) == sizeof(sent));
 			late[i] = now() - sent;
 		}
 		_exit(0);
 	}
 	while (*ready < 2)
 		nap(0.001);
+	return pid;
+}
+
+static void measure(const char *mode, enum cookies cookies)
+{
+	long i, count = often(200);
+	uint64_t sent, *late = share(count * sizeof(*late));
+	volatile long *ready = share(4096);
+	pid_t hog, waiter;
+	int pipes[2], other;
+	cpu_set_t core;
+
+	if (cookies != NONE && !core_there()) {
+		none_of_all(mode, "no core scheduling");
+		return;
+	}
+	if (siblings(quiet_cpu(), &core) < 2) {
+		none_of_all(mode, "no siblings");
+		return;
+	}
+	CPU_CLR(quiet_cpu(), &core);
+	for (other = 0; !CPU_ISSET(other, &core); other++)
+		;
+	CHECK(!pipe(pipes));
+	hog = start_hog(other, cookies, ready);
+	waiter = start_waiter(pipes[0], late, count, cookies, hog, ready);
 	pin(0);
 	for (i = 0; i < count; i++) {
-		uint64_t sent;
-
 		nap(0.000137 + 0.000001 * (i % 17));
 		sent = now();
 		CHECK(write(pipes[1], &sent, sizeof(sent)) == sizeof(sent));
 	}
 	reap(waiter);
 	end_child(hog);
-	row("wake median", mode, NO_SIZE, percentile(late, count, 50), "ns");
-	row("wake p99", mode, NO_SIZE, percentile(late, count, 99), "ns");
-	row("wake longest", mode, NO_SIZE, percentile(late, count, 100), "ns");
+	for (i = 0; i < 3; i++)
+		row(metrics[i], mode, NO_SIZE, percentile(late, count, percent[i]), "ns");
 	close(pipes[0]);
 	close(pipes[1]);
 }
 
 int main(void)
 {
-	measure("off", 0);
-	measure("same", 1);
-	measure("different", 2);
+	measure("off", NONE);
+	measure("same", SAME);
+	measure("different", DIFFERENT);
 	return 0;
 }

@@ -93,23 +93,17 @@ bool sched_core_fair_before(struct task_struct *a, struct task_struct *b)
 /**
  * sched_core_fair_preempts() - may a fair task that has woken up preempt?
  * @p: the task, queued
- * @lead: by how much its top-level entity is ahead of the running one, in ns of
- *	  virtual time
+ * @top: its top-level entity
+ * @lead: by how much that is ahead of the running one's, in ns of virtual time
  *
  * Context: lock of the task's run queue held.
  * Return: what check_preempt_wakeup() would say if both were on one CPU.
  */
-bool sched_core_fair_preempts(struct task_struct *p, s64 lead)
+bool sched_core_fair_preempts(struct task_struct *p, struct sched_entity *top,
+			      s64 lead)
 {
-	struct sched_entity *se = &p->se;
-
-	if (p->policy != SCHED_NORMAL || !sched_feat(WAKEUP_PREEMPTION))
-		return false;
-
-	while (parent_entity(se))
-		se = parent_entity(se);
-
-	return lead > (s64)wakeup_gran(se);
+	return p->policy == SCHED_NORMAL && sched_feat(WAKEUP_PREEMPTION) &&
+	       lead > (s64)wakeup_gran(top);
 }
 
 /**

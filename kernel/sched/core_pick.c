@@ -554,7 +554,8 @@ static void core_break_hold(struct core_view *view)
 		slot = &view->slot[i];
 		p = slot->best;
 		if (slot->rank == CORE_RANK_FAIR && !p->core.passed_since &&
-		    sched_core_fair_preempts(p, holder->key - slot->key))
+		    sched_core_fair_preempts(p, core_top_entity(p),
+					     holder->key - slot->key))
 			slot->rank = CORE_RANK_HELD;
 	}
 }

@@ -255,7 +255,8 @@ bool __sched_core_fits(struct rq *rq, struct task_struct *p);
 struct task_struct *sched_core_fair_best(struct rq *rq);
 void sched_core_fair_commit(struct rq *rq, struct task_struct *p);
 bool sched_core_fair_before(struct task_struct *a, struct task_struct *b);
-bool sched_core_fair_preempts(struct task_struct *p, s64 lead);
+bool sched_core_fair_preempts(struct task_struct *p, struct sched_entity *top,
+			      s64 lead);
 bool sched_core_fair_throttled(struct task_struct *p);
 bool sched_core_fair_may_move(struct task_struct *p, int src, int dst);
 

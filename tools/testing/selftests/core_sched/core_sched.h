@@ -121,7 +121,7 @@ static inline char *read_line(const char *path, char *line, size_t size)
 
 static inline int write_line(const char *path, const char *line)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	int error = 0;
 
 	if (fd < 0)

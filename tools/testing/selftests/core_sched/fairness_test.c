@@ -204,9 +204,8 @@ static bool waker(FIXTURE_DATA(core) *self, volatile long *rounds, pid_t like)
 
 /*
  * One that sleeps most of the time takes the core over when it wakes up, and
- * leaves it when it sleeps. Neither has to wait for a tick: it would come round
- * less than a tenth as often as beside its own cookie, or the hog would have
- * next to nothing.
+ * leaves it when it sleeps. Neither has to wait for a tick each time: then it
+ * would not come round as often, or the hog would not get its part.
  */
 TEST_F_TIMEOUT(core, waker, 1200)
 {
