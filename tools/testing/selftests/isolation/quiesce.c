@@ -297,41 +297,54 @@ static int frequency_event(void)
 	return syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
+/* Whether a tick, or another timer, interrupted the task; waits for it. */
+static bool ticked_since(uint64_t before, double patience)
+{
+	double end = now() + patience;
+
+	do {
+		compute(0.02);
+		if (isol_breaks().reasons[ISOL_BREAK_TIMER] > before)
+			return true;
+	} while (now() < end);
+	return false;
+}
+
 /*
  * In how many of ROUNDS times there was a tick in user mode, after the last
- * thing that needed ticks had gone away.
+ * thing that needed ticks had gone away; @needs is what was needed then.
  */
-static int ticked_after_need(int actions)
+static int ticked_after_need(int actions, int *needs)
 {
 	int ticked = 0, fd;
 	uint64_t before;
-	double end;
+	bool came;
 
+	*needs = 0;
 	if (isol_set(PR_ISOL_QUIESCE_CFG, actions) || isol_enable(QUIESCE))
 		return -1;
 	for (int i = 0; i < ROUNDS; i++) {
 		fd = frequency_event();
 		if (fd < 0)
 			return -1;
-		before = isol_breaks().reasons[ISOL_BREAK_TIMER];
-		end = now() + PATIENCE;
-		do {
-			compute(0.02);
-		} while (isol_breaks().reasons[ISOL_BREAK_TIMER] == before && now() < end);
+		came = ticked_since(isol_breaks().reasons[ISOL_BREAK_TIMER], PATIENCE);
+		*needs |= came ? 0 : isol_get(PR_ISOL_TICK);
 		before = isol_breaks().reasons[ISOL_BREAK_TIMER];
 		close(fd);
 		/* It did tick: without that the rest says nothing. */
-		if (now() >= end)
+		if (!came)
 			return -2;
-		compute(0.02);
-		ticked += isol_breaks().reasons[ISOL_BREAK_TIMER] > before;
+		if (ticked_since(before, 0)) {
+			*needs |= isol_get(PR_ISOL_TICK);
+			ticked++;
+		}
 	}
 	return ticked;
 }
 
 TEST_F_TIMEOUT(quiesce, tick_stops_at_once, LONG_TEST)
 {
-	int without, with, fd;
+	int without, with, fd, needs[2];
 
 	RETURN_IF_SKIPPED;
 
@@ -339,13 +352,56 @@ TEST_F_TIMEOUT(quiesce, tick_stops_at_once, LONG_TEST)
 	if (fd < 0)
 		SKIP(return, "no perf events");
 	close(fd);
-	without = ticked_after_need(VMSTAT);
-	with = ticked_after_need(NOHZ_FULL);
-	TH_LOG("ticks in user mode after %d of %d calls, quiescing %d", without, ROUNDS, with);
+	without = ticked_after_need(VMSTAT, &needs[0]);
+	with = ticked_after_need(NOHZ_FULL, &needs[1]);
+	TH_LOG("ticks in user mode after %d of %d calls (needs %#x), quiescing %d (needs %#x)",
+	       without, ROUNDS, needs[0], with, needs[1]);
 	/* Ticks may find the need gone in the system call, or be due as it returns. */
 	EXPECT_LE(ROUNDS / 4, without);
 	EXPECT_LE(0, with);
 	EXPECT_GT(without, with * 2);
+}
+
+static bool set_online(int cpu, bool online)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
+	return write_file(path, online ? "1" : "0");
+}
+
+/* A CPU that had a queue when it went offline has ticks once it is back. */
+TEST_F_TIMEOUT(quiesce, tick_after_hotplug, LONG_TEST)
+{
+	struct spinner *s[2];
+	pid_t pid[2];
+	int fd;
+
+	RETURN_IF_SKIPPED;
+
+	if (geteuid())
+		SKIP(return, "only root may take a CPU offline");
+	ASSERT_TRUE(run_on(self->other));
+	for (int i = 0; i < 2; i++) {
+		s[i] = spinner(self->cpu, 0, false, &pid[i]);
+		ASSERT_TRUE(WAIT_FOR(atomic_load(&s[i]->ready)));
+	}
+	EXPECT_TRUE(set_online(self->cpu, false));
+	EXPECT_TRUE(set_online(self->cpu, true));
+	for (int i = 0; i < 2; i++) {
+		atomic_store(&s[i]->stop, 1);
+		EXPECT_EQ(0, end_of(pid[i]));
+		munmap(s[i], sizeof(*s[i]));
+	}
+
+	ASSERT_TRUE(run_on(self->cpu));
+	ASSERT_EQ(0, isol_set(PR_ISOL_QUIESCE_CFG, NOHZ_FULL));
+	ASSERT_EQ(0, isol_enable(QUIESCE));
+	fd = frequency_event();
+	if (fd < 0)
+		SKIP(return, "no perf events");
+	EXPECT_TRUE(ticked_since(isol_breaks().reasons[ISOL_BREAK_TIMER], PATIENCE));
+	close(fd);
 }
 
 TEST_F(quiesce, tick_needs)
