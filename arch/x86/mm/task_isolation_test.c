@@ -11,13 +11,7 @@
  *
  * There is another page whose protection changes.
  *
- *	TEST_MAP	map page arg; EAGAIN if somebody else has got the address
- *	TEST_READ	what a system call reads
- *	TEST_READ_IRQ	what an interrupt reads on CPU arg
- *	TEST_READ_NMI	what an NMI reads on CPU arg
- *	TEST_READ_FAULT	what the last page fault in a mapping of the device read
- *	TEST_PROTECT	let the other page be written or not
- *	TEST_WRITE	write to it: EFAULT if that fails
+ * task_isolation_test.h says what can be asked of it.
  *
  * All but reading and writing is under a mutex.  Reading while the page is replaced
  * would crash; the tests do not, and nobody else may use the device.
@@ -38,14 +32,7 @@
 #include <asm/apic.h>
 #include <asm/nmi.h>
 
-/* As in tools/testing/selftests/isolation/defer.c. */
-#define TEST_MAP	_IO('i', 1)
-#define TEST_READ	_IO('i', 2)
-#define TEST_READ_IRQ	_IO('i', 3)
-#define TEST_READ_NMI	_IO('i', 4)
-#define TEST_READ_FAULT	_IO('i', 5)
-#define TEST_PROTECT	_IO('i', 6)
-#define TEST_WRITE	_IO('i', 7)
+#include "task_isolation_test.h"
 
 #define TRIES		64
 #define PAGES		2

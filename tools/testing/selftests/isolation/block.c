@@ -941,24 +941,6 @@ TEST_F(block, exec)
 	EXPECT_EQ(BLOCK, isolation_of(s->pid, "features"));
 }
 
-static bool copy_self(const char *to)
-{
-	char buffer[65536];
-	ssize_t got;
-	int from, fd;
-
-	from = open("/proc/self/exe", O_RDONLY);
-	fd = open(to, O_WRONLY | O_CREAT | O_EXCL, 0755);
-	if (from < 0 || fd < 0)
-		return false;
-	while ((got = read(from, buffer, sizeof(buffer))) > 0)
-		if (write(fd, buffer, got) != got)
-			return false;
-	close(from);
-	close(fd);
-	return !got;
-}
-
 TEST_F(block, set_uid_exec)
 {
 	static char program[64], folder[] = "/tmp/isolation-XXXXXX";

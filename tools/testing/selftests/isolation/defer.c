@@ -15,22 +15,13 @@
  * What has to make these tests fail: mutations/defer-*.patch
  */
 #include <linux/filter.h>
-#include <linux/ioctl.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 
+#include "../../../../arch/x86/mm/task_isolation_test.h"
 #include "isolation.h"
 #include "kselftest_harness.h"
-
-/* As in arch/x86/mm/task_isolation_test.c. */
-#define TEST_MAP	_IO('i', 1)
-#define TEST_READ	_IO('i', 2)
-#define TEST_READ_IRQ	_IO('i', 3)
-#define TEST_READ_NMI	_IO('i', 4)
-#define TEST_READ_FAULT	_IO('i', 5)
-#define TEST_PROTECT	_IO('i', 6)
-#define TEST_WRITE	_IO('i', 7)
 
 #define TLB		ISOL_F_QUIESCE_DEFER_TLB_FLUSH
 #define TEXT		ISOL_F_QUIESCE_DEFER_TEXT_SYNC

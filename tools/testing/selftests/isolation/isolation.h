@@ -164,7 +164,7 @@ do {									\
 
 static inline bool write_file(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY);
+	int fd = open(path, O_WRONLY | O_TRUNC);
 	bool good;
 
 	if (fd < 0)
@@ -220,6 +220,25 @@ static inline long long interrupt_count(const char *name, int cpu)
 	if (file)
 		fclose(file);
 	return count;
+}
+
+/* Write the running program to a file, for a set-uid copy of it. */
+static inline bool copy_self(const char *to)
+{
+	char buffer[65536];
+	ssize_t got;
+	int from, fd;
+
+	from = open("/proc/self/exe", O_RDONLY);
+	fd = open(to, O_WRONLY | O_CREAT | O_EXCL, 0755);
+	if (from < 0 || fd < 0)
+		return false;
+	while ((got = read(from, buffer, sizeof(buffer))) > 0)
+		if (write(fd, buffer, got) != got)
+			return false;
+	close(from);
+	close(fd);
+	return !got;
 }
 
 /* A child that does something and exits with what it returns. */

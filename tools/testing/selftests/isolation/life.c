@@ -199,24 +199,6 @@ TEST_F(life, exec_keeps)
 	EXPECT_EQ(all, run_self("/proc/self/exe", "settings"));
 }
 
-static bool copy_self(const char *to)
-{
-	char buffer[65536];
-	ssize_t got;
-	int from, fd;
-
-	from = open("/proc/self/exe", O_RDONLY);
-	fd = open(to, O_WRONLY | O_CREAT | O_EXCL, 0755);
-	if (from < 0 || fd < 0)
-		return false;
-	while ((got = read(from, buffer, sizeof(buffer))) > 0)
-		if (write(fd, buffer, got) != got)
-			return false;
-	close(from);
-	close(fd);
-	return !got;
-}
-
 static int as_nobody(void)
 {
 	return setresuid(NOBODY, NOBODY, NOBODY);
