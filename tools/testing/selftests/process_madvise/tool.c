@@ -2,6 +2,8 @@
 /*
  * The command pmadvise (tools/mm/pmadvise), as a user calls it.
  */
+#include <poll.h>
+
 #include "pmadv.h"
 
 #define PAGES		1024
@@ -297,6 +299,70 @@ TEST_F(tool, watch_cgroup)
 	ASSERT_EQ(0, tool_end(pid, out)) TH_LOG("%s", said);
 	EXPECT_TRUE(SAID("over by")) TH_LOG("%s", said);
 	EXPECT_EQ(0, WRONG());
+	close(undo);
+}
+
+/* Works on more memory than its cgroup may have, for as long as it lives. */
+static void *strain(void *mem)
+{
+	for (;;)
+		fill(mem, PAGES, 1);
+	return NULL;
+}
+
+static long job_strain(long mem, long unused UNUSED)
+{
+	pthread_t thread;
+
+	return pthread_create(&thread, NULL, strain, (void *)mem);
+}
+
+/* Reads what the tool says until it has said something; whether it has. */
+static bool tool_says(int out, const char *what)
+{
+	struct pollfd fd = { .fd = out, .events = POLLIN };
+	size_t len = strlen(said);
+	ssize_t n;
+
+	while (!SAID(what) && poll(&fd, 1, (int)(PATIENCE * 1000)) == 1) {
+		n = read(out, said + len, sizeof(said) - 1 - len);
+		if (n <= 0)
+			break;
+		len += n;
+		said[len] = 0;
+	}
+	return SAID(what);
+}
+
+/* Looks when somebody waits for memory, long before it would by itself. */
+TEST_F(tool, watch_pressure)
+{
+	const char *argv[] = { "--watch", "--target", "1M", "--interval", "3600000", "--stall", "50",
+			       "--cgroup", group, NULL };
+	int out, undo;
+	pid_t pid;
+
+	NEED_SWAP();
+	if (!cgroup_make(group, sizeof(group), "memory"))
+		SKIP(return, "no memory cgroup");
+	undo = guard_start(remove_group, 0);
+	if (access("/proc/pressure/memory", W_OK)) {
+		close(undo);
+		SKIP(return, "no pressure stall information");
+	}
+	agent_kill(&self->agent);
+	self->agent = agent_start();
+	ASSERT_TRUE(cgroup_enter(group, self->agent.pid));
+	self->mem = (char *)ask(&self->agent, job_map_filled, PAGES, 1);
+	said[0] = 0;
+	pid = tool_start(&out, argv, ~0UL);
+	EXPECT_TRUE(tool_says(out, "size: ")) TH_LOG("%s", said);
+	EXPECT_FALSE(SAID("pressure: ")) TH_LOG("%s", said);
+	ASSERT_TRUE(cgroup_write(group, "memory.max", "2M"));
+	ASSERT_EQ(0, ask(&self->agent, job_strain, (long)self->mem, 0));
+	EXPECT_TRUE(tool_says(out, "pressure: ")) TH_LOG("%s", said);
+	kill(pid, SIGTERM);
+	EXPECT_EQ(0, tool_end(pid, out)) TH_LOG("%s", said);
 	close(undo);
 }
 
