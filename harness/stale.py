@@ -19,7 +19,8 @@ import time
 INT3 = 0xCC
 LOOKS, PAUSE = 4, 0.05          # times that a CPU has to be found in the same trap, and seconds between
 STACK = 128                     # words above the stack pointer that may hold the trap's frame
-KERNEL_CS, KERNEL_SS, INTERRUPTS = 0x10, 0x18, 1 << 9
+PAGE = 4096
+KERNEL_CS, KERNEL_SS, INTERRUPTS = 0x10, (0, 0x18), 1 << 9      # an interrupt of user mode leaves SS at 0
 RSP, RIP, EFLAGS = 7, 16, 17    # positions in the answer to 'g'
 
 
@@ -75,12 +76,18 @@ def stopped(path):
         stub.peer.close()
 
 
+def top_of_stack(stub, start):
+    """STACK words, or as many as there are: behind a stack there may be a page that cannot be read."""
+    here = min(8 * STACK, PAGE - start % PAGE)
+    return stub.read(start, here) + (stub.read(start + here, 8 * STACK - here) if here < 8 * STACK else b"")
+
+
 def traps(stub, registers):
     """Where the traps that a processor is in came from, innermost first."""
-    stack = stub.read(registers[RSP], 8 * STACK)
+    stack = top_of_stack(stub, registers[RSP])
     words = struct.unpack(f"<{len(stack) // 8}Q", stack[:len(stack) // 8 * 8])
     for ip, cs, _, _, ss in zip(words, words[1:], words[2:], words[3:], words[4:]):
-        if cs == KERNEL_CS and ss == KERNEL_SS and ip >> 63:
+        if cs == KERNEL_CS and ss in KERNEL_SS and ip >> 63:
             yield ip - 1
 
 

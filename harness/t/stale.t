@@ -19,12 +19,14 @@ from fixture import HARNESS, Checks
 sys.path.insert(0, HARNESS)
 import stale  # noqa: E402
 
-SITE, STACK, ELSEWHERE = 0xffffffff810b6eb0, 0xffffc90000093d88, 0xffffffff81600a9e
+SITE, ELSEWHERE = 0xffffffff810b6eb0, 0xffffffff81600a9e
+STACK, END_OF_STACK = 0xffffc90000093fc8, 0xffffc90000094000
 OFF, ON = 0x2, 0x202
 
 
 class Guest:
-    """Processors as (rip, eflags, where they trapped or None) for each look, the last for ever; one byte of code."""
+    """Processors as (rip, eflags, where they trapped or None[, SS there]) for each look, the last for ever; one byte
+    of code."""
 
     def __init__(self, path, looks, byte):
         self.looks, self.byte = looks, byte
@@ -65,7 +67,7 @@ class Guest:
         if packet.startswith("Hg"):
             self.processor = int(packet[2:], 16) - 1
             return "OK"
-        rip, eflags, trapped = self.state()
+        rip, eflags, trapped, ss = (*self.state(), 0x18)[:4]
         if packet == "g":
             registers = [0] * 17
             registers[stale.RSP], registers[stale.RIP] = STACK, rip
@@ -73,20 +75,22 @@ class Guest:
         if packet.startswith("M"):
             self.written.append(packet[1:])
             return "OK"
-        address = int(packet[1:].split(",")[0], 16)
-        if address == STACK:
-            frame = [1, 2, trapped + 1, 0x10, OFF, STACK + 64, 0x18] if trapped else [1, 2, 3, 4]
+        address, size = (int(word, 16) for word in packet[1:].split(","))
+        if address == STACK and address + size <= END_OF_STACK:
+            frame = [1, 2, trapped + 1, 0x10, OFF, STACK + 64, ss] if trapped else [1, 2, 3, 4, 5, 6, 7]
             return struct.pack(f"<{len(frame)}Q", *frame).hex()
         return f"{self.byte:02x}" if address == SITE else "E14"
 
 
 LOOP = (ELSEWHERE, OFF, SITE)
 AT_IT = (SITE, OFF, None)
+IN_INTERRUPT = (*LOOP, 0)
 IDLE = (ELSEWHERE, ON, None)
 HELPED = [("02", SITE)]
 CASES = [
     ("in the trap each time", [[IDLE, LOOP]], 0xe8, HELPED),
     ("in the trap or about to be", [[IDLE, AT_IT], [IDLE, LOOP], [IDLE, AT_IT], [IDLE, LOOP]], 0xe8, HELPED),
+    ("in the trap in an interrupt of user mode", [[IDLE, IN_INTERRUPT]], 0xe8, HELPED),
     ("in the trap once", [[IDLE, LOOP], [IDLE, IDLE]], 0xe8, []),
     ("in traps from different places", [[IDLE, LOOP], [IDLE, (ELSEWHERE, OFF, SITE + 64)]], 0xe8, []),
     ("trapped by an int3 that is there", [[IDLE, LOOP]], 0xcc, []),

@@ -135,7 +135,7 @@ FIXTURE_TEARDOWN(collapse)
 	agent_kill(&self->agent);
 	/* Before the next test saves what it finds. */
 	restore_settings(0);
-	close(self->settings);
+	guard_end(self->settings);
 }
 
 #define DO(job, a, b)	ask(&self->agent, job, (long)(a), (long)(b))
@@ -645,7 +645,7 @@ TEST_F(collapse, fault_injection)
 		EXPECT_EQ(0, HUGE_IN(0, 1));
 	}
 	stop_faults(0);
-	close(guard);
+	guard_end(guard);
 	EXPECT_LE(1, nomem);
 	EXPECT_GT(100, nth);
 	EXPECT_EQ(0, WRONG());

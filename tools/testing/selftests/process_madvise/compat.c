@@ -192,6 +192,24 @@ TEST_F(compat, cookie)
 	EXPECT_EQ(0, wrong(self->mem, PAGES, 1));
 }
 
+/* Small pages become a huge one. Mutation: compat-native */
+TEST_F(compat, collapse)
+{
+	char *mem = map_low(2 * SUB);
+
+	mem = (char *)(((unsigned long)mem + HUGE - 1) & ~(HUGE - 1));
+	ASSERT_EQ(0, madvise(mem, HUGE, MADV_NOHUGEPAGE));
+	fill(mem, SUB, 1);
+	if (madvise(mem, HUGE, MADV_HUGEPAGE))
+		SKIP(return, "no transparent huge pages");
+	ASSERT_EQ(0, huge_mapped(self->pid, mem, 1));
+	self->vec[0].base = (__u32)(unsigned long)mem;
+	self->vec[0].len = HUGE;
+	EXPECT_EQ(HUGE, pmadv32(PIDFD_SELF, self->vec, 1, MADV_COLLAPSE, 0));
+	EXPECT_EQ(1, huge_mapped(self->pid, mem, 1));
+	EXPECT_EQ(0, wrong(mem, SUB, 1));
+}
+
 #else
 
 /*  */

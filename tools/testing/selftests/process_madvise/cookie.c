@@ -903,7 +903,7 @@ TEST_F(cookie, idle)
 	TAKE();
 	EXPECT_NE(id, self->cookie.mm_id);
 	EXPECT_EQ(PAGE, HINT(self->mem + PAGE, PAGE));
-	close(guard);
+	guard_end(guard);
 }
 
 /* 1 second to a day. */
@@ -920,7 +920,7 @@ TEST_F(cookie, idle_limits)
 	EXPECT_EQ(before, read_number(SYSCTL_IDLE));
 	EXPECT_TRUE(write_file(SYSCTL_IDLE, "86400"));
 	EXPECT_TRUE(write_file(SYSCTL_IDLE, "1"));
-	close(guard);
+	guard_end(guard);
 }
 
 /*

@@ -347,7 +347,7 @@ TEST_F(discard, soft_dirty_merged)
 	TAKE();
 	EXPECT_EQ(SIZE, DISCARD(self->mem, SIZE, MADV_DONTNEED, PMADV_SOFT_DIRTY));
 	EXPECT_EQ(PAGES, DO(job_count_words, self->mem, 0x5a5a5a5a5a5a5a5a));
-	close(guard);
+	guard_end(guard);
 }
 
 static void remove_swap(long unused UNUSED)

@@ -279,7 +279,7 @@ FIXTURE_SETUP(wait)
 
 FIXTURE_TEARDOWN(wait)
 {
-	close(self->guard);
+	guard_end(self->guard);
 	close(self->fs);
 	umount_scratch(self->dir);
 }

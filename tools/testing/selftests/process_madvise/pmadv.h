@@ -338,8 +338,8 @@ static inline int guard_start(void (*undo)(long), long arg)
 	char byte;
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC))
-		die("pipe2");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		die("socketpair");
 	pid = fork();
 	if (pid < 0)
 		die("fork");
@@ -353,6 +353,17 @@ static inline int guard_start(void (*undo)(long), long arg)
 	}
 	close(ends[0]);
 	return ends[1];
+}
+
+/* Undo it now, and wait for that: the next test may rest on it. */
+static inline void guard_end(int guard)
+{
+	char byte;
+
+	shutdown(guard, SHUT_WR);
+	while (read(guard, &byte, 1) > 0)
+		;
+	close(guard);
 }
 
 /*

@@ -333,7 +333,7 @@ TEST(store_under_cold)
 		lost -= smaps_kb(getpid(), mem, STORM_HUGES * SUB, "Private_Dirty") / 2048;
 	}
 	pthread_join(thread, NULL);
-	close(guard);
+	guard_end(guard);
 	EXPECT_EQ(0, lost)
 		TH_LOG("of %d", STORM_ROUNDS * STORM_HUGES);
 
