@@ -528,6 +528,44 @@ TEST_F_TIMEOUT(block, no_cpu_comes, LONG_TEST)
 	EXPECT_EQ(0, write_to(path, "1"));
 }
 
+/* Virtio's 9p does not come back from a suspend. */
+static bool root_is_9p(void)
+{
+	char line[512], where[256], type[64];
+	bool found = false;
+	FILE *mounts;
+
+	mounts = fopen("/proc/self/mounts", "r");
+	while (mounts && fgets(line, sizeof(line), mounts)) {
+		if (sscanf(line, "%*s %255s %63s", where, type) == 2 && !strcmp(where, "/"))
+			found = !strcmp(type, "9p");
+	}
+	if (mounts)
+		fclose(mounts);
+	return found;
+}
+
+/* Suspend is refused nothing: all CPUs but one go and come. Then it is as before. */
+TEST_F_TIMEOUT(block, suspend, LONG_TEST)
+{
+	char states[128], path[64];
+
+	RETURN_IF_SKIPPED;
+
+	if (read_text("/sys/power/state", states, sizeof(states)) || !strstr(states, "mem") ||
+	    access("/sys/power/pm_test", W_OK))
+		SKIP(return, "no suspend, or no way to test it");
+	if (root_is_9p())
+		SKIP(return, "the root file system does not survive a suspend");
+	snprintf(path, sizeof(path), CPUS "cpu%d/online", self->target.last);
+	ASSERT_EQ(0, order(self->servant, block, self->classes));
+	ASSERT_EQ(0, write_to("/sys/power/pm_test", "processors"));
+	EXPECT_EQ(0, write_to("/sys/power/state", "mem"));
+	EXPECT_EQ(0, write_to("/sys/power/pm_test", "none"));
+	EXPECT_EQ(EBUSY, write_to(path, "0"));
+	ASSERT_EQ(0, order(self->servant, enable, 0));
+}
+
 /* A clock that is there can no longer be taken away. */
 TEST_F(block, no_clock_goes)
 {
