@@ -58,9 +58,9 @@ series-check: ## build and boot every prefix of the series
 	@$(H)/deps build vm dev
 	@$(H)/series-check
 
-mutate: ## break one hook at a time and list those that no test misses; TOPIC=
+mutate: ## break one hook at a time and list those that no test misses; TOPIC= TOGETHER=
 	@$(H)/deps build vm dev
-	@$(H)/mutate $(if $(TOPIC),--topic "$(TOPIC)")
+	@$(H)/mutate $(if $(TOPIC),--topic "$(TOPIC)") $(if $(TOGETHER),--together $(TOGETHER))
 
 lint: ## static checks of the series and of our files
 	@$(H)/deps build lint dev
