@@ -325,7 +325,11 @@ static struct noise noise(struct __test_metadata *_metadata, struct stage *s, in
 	return noise;
 }
 
-/* Without, each round interrupts at least once; with, hardly any does. */
+/*
+ * Without, each round interrupts at least once; with, hardly any does: those
+ * that find the CPU in the kernel, where an interrupt of its own keeps it longer
+ * the slower the kernel is.
+ */
 static void expect_quiet(struct __test_metadata *_metadata, struct stage *s, int rounds,
 			 bool (*make)(struct stage *s), int without, int with)
 {
@@ -336,7 +340,7 @@ static void expect_quiet(struct __test_metadata *_metadata, struct stage *s, int
 	       loud.calls, still.calls, still.deferred);
 	EXPECT_LE(rounds, loud.calls);
 	EXPECT_EQ(0, loud.deferred);
-	EXPECT_GE(rounds / 10, still.calls);
+	EXPECT_GE(loud.calls / 5, still.calls);
 	EXPECT_LE(0, still.calls);
 	EXPECT_LE(rounds, still.deferred + still.calls);
 }
