@@ -148,16 +148,17 @@ SHARED = {"good.patch": mutation("It says nothing", UNTEST),
           "second.patch": mutation("It says less", hunk(6, " zeta", " eta", "-theta", "+x", " iota", " kappa"), "Caught-by: second:theta\n"),
           "same.patch": mutation("It says as little", hunk(6, " zeta", " eta", "-theta", "+y", " iota", " kappa"), "Caught-by: second:says.theta\n"),
           "quiet.patch": mutation("It is well", hunk(3, " int a(int x)", " {", "-\tint y = x;", "+\tint y = 1;", " ", " \tif (y)"),
-                                  "Caught-by: third:other\n").replace("kernel/b.c", "kernel/a.c")}
+                                  "Caught-by: third:other\n").replace("kernel/b.c", "kernel/a.c"),
+          "whole.patch": mutation("It says nothing", UNTEST, "Caught-by: first:says.tested\nAlone: nothing is said\n")}
 with repository(SHARED) as made:
     (made.top / "harness/check").write_text(TWO)
     outcome = made.run("mutate", "--together", "3", "--only", *SHARED)
     report.expect("together: those with tests of their own; alone: what is not noticed so", outcome, 1,
                   f"noticed  {prefix}good.patch    first:says.tested, beside 2 others", f"noticed  {prefix}second.patch  second:says.theta\n",
-                  f"noticed  {prefix}same.patch    second:says.theta, beside 2 others", f"MISSED   {prefix}quiet.patch")
+                  f"noticed  {prefix}same.patch    second:says.theta, beside 2 others", f"noticed  {prefix}whole.patch   first:says.tested\n", f"MISSED   {prefix}quiet.patch")
     # Without a mutation, in one kernel, and alone.
     ran = (made.build / "ran").read_text().split()
-    report.check("together: a program runs once", [] if ran.count("isolation:first") == 2 and ran.count("isolation:second") == 3 else ran)
+    report.check("together: a program runs once", [] if ran.count("isolation:first") == 3 and ran.count("isolation:second") == 3 else ran)
 
 with repository({"good.patch": mutation("It says nothing", UNTEST, "Caught-by: first:other\n")}) as made:
     report.expect("a Caught-by that is not so", made.run("mutate", "--only", "good"), 1, "not noticed by first:other, as it says")
