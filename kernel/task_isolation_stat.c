@@ -137,6 +137,10 @@ void __task_isolation_sent(int cpu, smp_call_func_t func)
 	struct task_isolation *iso;
 	unsigned long flags;
 
+	/* A CPU that dies calls the one that waits for that when RCU has left it. */
+	if (cpu_is_offline(raw_smp_processor_id()))
+		return;
+
 	rcu_read_lock();
 	iso = isolation_on(cpu);
 	if (iso) {
