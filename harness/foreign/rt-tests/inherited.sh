@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced.  A program that knows nothing of task isolation is given it by isolrun, and so are the threads that it makes.
 cpu=$(sed 's/[-,].*//' /sys/devices/system/cpu/nohz_full)
 

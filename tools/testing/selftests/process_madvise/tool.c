@@ -337,8 +337,8 @@ static bool tool_says(int out, const char *what)
 /* Looks when somebody waits for memory, long before it would by itself. */
 TEST_F(tool, watch_pressure)
 {
-	const char *argv[] = { "--watch", "--target", "1M", "--interval", "3600000", "--stall", "50",
-			       "--cgroup", group, NULL };
+	const char *argv[] = { "--watch", "--target", "1M", "--interval", "3600000",
+			       "--stall", "50", "--cgroup", group, NULL };
 	int out, undo;
 	pid_t pid;
 
