@@ -10,6 +10,8 @@
  *	- a grant ends once, on its CPU, before anybody else runs there
  *	- the thread whose grant ended is switched out before it is granted again
  *	  (nearly always: schedule() may pick it once more)
+ *	- a request is never refused because of a grant that has ended: whoever ends
+ *	  one sees to it that schedule() comes before user mode
  *	- from the wakeup of a real-time thread to its first instruction nothing
  *	  is granted on its CPU
  *
@@ -126,7 +128,8 @@ FIXTURE_TEARDOWN(trace)
 }
 
 struct seen {
-	long	grants, ends, orphans, twice, unswitched, followed, late, lost, realtime;
+	long	grants, ends, orphans, twice, unswitched, followed, forgotten, late, lost,
+		realtime;
 };
 
 struct cpu {
@@ -183,6 +186,12 @@ static void see_end(struct cpu *cpu, int pid, struct seen *seen)
 	cpu->leaving = 0;
 }
 
+/* Granted, ended, and no schedule() since. */
+static void see_refusal(struct cpu *cpu, int pid, const char *why, struct seen *seen)
+{
+	seen->forgotten += cpu->ended == pid && strstr(why, "why=again");
+}
+
 /* The end of a grant comes right behind the switch that ends it. */
 static void see_switch(struct cpu *cpu, int prev, int next_prio, struct seen *seen)
 {
@@ -205,6 +214,9 @@ static void check_line(struct cpu *cpu, const char *line, int number, struct see
 	at = event(line, "rseq_slice_grant");
 	if (at)
 		see_grant(cpu, pid_of(line), seen);
+	at = event(line, "rseq_slice_refuse");
+	if (at)
+		see_refusal(cpu, pid_of(line), at, seen);
 	at = event(line, "rseq_slice_end");
 	if (at)
 		see_end(cpu, field(at, "pid="), seen);
@@ -281,6 +293,7 @@ TEST_F_TIMEOUT(trace, story, 900)
 	EXPECT_LT(20, seen.grants);
 	EXPECT_EQ(0, seen.twice);
 	EXPECT_EQ(0, seen.orphans);
+	EXPECT_EQ(0, seen.forgotten);
 	EXPECT_EQ(0, seen.lost);
 	EXPECT_GE(1, labs(seen.grants - seen.ends));
 	EXPECT_GE(seen.ends / 5, seen.unswitched);
