@@ -530,18 +530,23 @@ TEST_F(area, threads)
 	EXPECT_EQ(1, slice_get());
 }
 
-/* The new program finds neither the registration nor the setting. */
+/*
+ * The new program finds neither the registration nor the setting; its libc must
+ * not register an area of its own, which has settings of its own.
+ */
 TEST_F(area, exec)
 {
 	RETURN_IF_SKIPPED;
 
+	static char * const env[] = { "GLIBC_TUNABLES=glibc.pthread.rseq=0", NULL };
 	int status;
 
 	if (!strcmp(offered(), "off"))
 		SKIP(return, "booted with rseq_slice_ext=0");
 	ASSERT_EQ(0, sys_rseq(self->area, LEN_NEW, FLAG_ON, SIG));
 	status = in_child(
-		execl("/bin/grep", "grep", "-q", "enabled: 0", "/proc/self/rseq_slice", NULL);
+		execle("/bin/grep", "grep", "-q", "enabled: 0", "/proc/self/rseq_slice", NULL,
+		       env);
 		_exit(100));
 	EXPECT_EQ(0, status);
 }
