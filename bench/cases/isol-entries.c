@@ -9,9 +9,7 @@
  * tracepoint is turned on and off); and two that nobody can put off: tlb, a thread of the same process unmaps memory, and
  * barrier, membarrier(2).
  *
- * getppid: instructions of the cheapest system call on the isolated CPU.  getppid once: of a single one, after the task
- * has only computed for a while; with a flush pending: when a socket filter was attached and detached meanwhile, which is
- * what a CPU pays at its next entry for an interrupt that it did not get.
+ * getppid: instructions of the cheapest system call on the isolated CPU.
  *
  * mode off: a kernel with isolcpus and nohz_full only.  on: the task asked for isolation by prctl, with all actions that
  * there are and nothing blocked, where there is such a thing.
@@ -228,39 +226,6 @@ static void *getppid_cost(void *mode)
 	return NULL;
 }
 
-static volatile bool go;
-
-static void *entry_cost(void *metric)
-{
-	struct span span;
-
-	pin(1);
-	isolate();
-	ready = true;
-	while (!go)
-		;
-	/* Whoever made the noise is asleep when this is over. */
-	compute(200000);
-	span = span_begin();
-	syscall(SYS_getppid);
-	span_row(span, metric, "on", NO_SIZE, 1);
-	return NULL;
-}
-
-static void measure_entry(char *metric, const struct noise *noise)
-{
-	pthread_t thread;
-
-	ready = go = false;
-	CHECK(!pthread_create(&thread, NULL, entry_cost, metric));
-	while (!ready)
-		nap(0.001);
-	noise->make();
-	nap(0.02);
-	go = true;
-	CHECK(!pthread_join(thread, NULL));
-}
-
 int main(void)
 {
 	pthread_t thread;
@@ -279,13 +244,6 @@ int main(void)
 			measure(&noises[i], on);
 		CHECK(!pthread_create(&thread, NULL, getppid_cost, on ? "on" : NULL) &&
 		      !pthread_join(thread, NULL));
-	}
-	if (!why) {
-		measure_entry("getppid once", &noises[0]);
-		measure_entry("getppid once, a flush pending", &noises[1]);
-	} else {
-		none("getppid once", "on", NO_SIZE, why);
-		none("getppid once, a flush pending", "on", NO_SIZE, why);
 	}
 	return 0;
 }
