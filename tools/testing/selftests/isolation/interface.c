@@ -357,10 +357,16 @@ static int anything_set(void)
 	       isol_get(PR_ISOL_NOTIFY);
 }
 
-/* A child of its own, so that each starts with nothing. */
+/*
+ * A child of its own, so that each starts with nothing. What the call can do without
+ * may be needed once only, as the large page of a slab that was full: then the next
+ * child has fewer allocations, and tries the same one again.
+ */
+#define AGAIN	5
+
 static int try_each_allocation(int (*call)(void), int ready)
 {
-	int nth, ret, error, status, failed = 0;
+	int nth, ret, error, status, failed = 0, again = 0;
 	pid_t pid;
 
 	for (nth = 1; nth < 2000; nth++) {
@@ -385,9 +391,14 @@ static int try_each_allocation(int (*call)(void), int ready)
 		case 0:
 			return failed;
 		case 1:
+			if (again++ < AGAIN)
+				nth--;
+			else
+				again = 0;
 			break;
 		case 2:
 			failed++;
+			again = 0;
 			break;
 		default:
 			return -status;
