@@ -276,6 +276,25 @@ static void remove_group(long unused UNUSED)
 	wait_for(!rmdir(group));
 }
 
+/*
+ * Another agent, in a memory cgroup of its own. Returns the guard that removes it
+ * once the agent has died, which nobody can wait for before; or -1 without one.
+ */
+static int move_to_group(FIXTURE_DATA(tool) *self)
+{
+	int guard;
+
+	if (!cgroup_make(group, sizeof(group), "memory"))
+		return -1;
+	guard = guard_start(remove_group, 0);
+	agent_kill(&self->agent);
+	self->agent = agent_start();
+	if (!cgroup_enter(group, self->agent.pid))
+		die("%s", group);
+	self->mem = (char *)ask(&self->agent, job_map_filled, PAGES, 1);
+	return guard;
+}
+
 /* A cgroup is held at its size. */
 TEST_F(tool, watch_cgroup)
 {
@@ -285,13 +304,9 @@ TEST_F(tool, watch_cgroup)
 	pid_t pid;
 
 	NEED_SWAP();
-	if (!cgroup_make(group, sizeof(group), "memory"))
+	undo = move_to_group(self);
+	if (undo < 0)
 		SKIP(return, "no memory cgroup");
-	undo = guard_start(remove_group, 0);
-	agent_kill(&self->agent);
-	self->agent = agent_start();
-	ASSERT_TRUE(cgroup_enter(group, self->agent.pid));
-	self->mem = (char *)ask(&self->agent, job_map_filled, PAGES, 1);
 	said[0] = 0;
 	pid = tool_start(&out, argv, ~0UL);
 	EXPECT_TRUE(wait_for(SWAPPED() > PAGES / 2));
@@ -343,17 +358,11 @@ TEST_F(tool, watch_pressure)
 	pid_t pid;
 
 	NEED_SWAP();
-	if (!cgroup_make(group, sizeof(group), "memory"))
-		SKIP(return, "no memory cgroup");
-	undo = guard_start(remove_group, 0);
-	if (access("/proc/pressure/memory", W_OK)) {
-		close(undo);
+	if (access("/proc/pressure/memory", W_OK))
 		SKIP(return, "no pressure stall information");
-	}
-	agent_kill(&self->agent);
-	self->agent = agent_start();
-	ASSERT_TRUE(cgroup_enter(group, self->agent.pid));
-	self->mem = (char *)ask(&self->agent, job_map_filled, PAGES, 1);
+	undo = move_to_group(self);
+	if (undo < 0)
+		SKIP(return, "no memory cgroup");
 	said[0] = 0;
 	pid = tool_start(&out, argv, ~0UL);
 	EXPECT_TRUE(tool_says(out, "size: ")) TH_LOG("%s", said);
