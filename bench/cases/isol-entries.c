@@ -11,6 +11,11 @@
  *
  * getppid: instructions of the cheapest system call on the isolated CPU.
  *
+ * system call, interrupt: instructions of a single getppid(2), and of a single timer interrupt, after the task has only
+ * computed for a while; and when meanwhile socket filters came and went (flush pending) or a tracepoint was turned on
+ * and off (text pending): what the CPU pays at its next entry for the interrupts that it did not get.  Medians, by the
+ * time stamp counter, which counts instructions here: reading it is no entry, and all other CPUs are idle.
+ *
  * mode off: a kernel with isolcpus and nohz_full only.  on: the task asked for isolation by prctl, with all actions that
  * there are and nothing blocked, where there is such a thing.
  *
@@ -24,6 +29,7 @@
 #include <pthread.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 
 #define PR_ISOL_GET		0x49534f01
 #define PR_ISOL_SET		0x49534f02
@@ -31,6 +37,8 @@
 #define PR_ISOL_SUP_QUIESCE_CFG	3
 #define PR_ISOL_QUIESCE_CFG	4
 #define ISOL_F_QUIESCE_ON_URET	1
+#define DEFER_TLB_FLUSH		(1 << 2)
+#define DEFER_TEXT_SYNC		(1 << 3)
 
 static const char * const causes[] = { "LOC:", "RES:", "CAL:", "IWI:", "TLB:" };
 
@@ -226,6 +234,132 @@ static void *getppid_cost(void *mode)
 	return NULL;
 }
 
+/* In this VM, instructions. */
+static inline uint64_t ticks(void)
+{
+	uint32_t low, high;
+
+	__asm__ __volatile__("rdtsc" : "=a"(low), "=d"(high) :: "memory");
+	return (uint64_t)high << 32 | low;
+}
+
+#define QUIET		5000000		/* ticks until all others are idle */
+#define ALARM		150000000	/* ticks until the interrupt comes */
+#define END		200000000	/* by which it has come */
+
+struct entry {
+	bool		by_interrupt;
+	uint64_t	took;
+};
+
+static volatile pid_t victim_tid;
+static volatile bool go;
+
+static void *enter_once(void *data)
+{
+	struct itimerspec alarm = { .it_value.tv_nsec = ALARM };
+	uint64_t start, last, next, gap;
+	struct entry *entry = data;
+	int timer;
+
+	pin(1);
+	CHECK(!isolate());
+	timer = timerfd_create(CLOCK_MONOTONIC, 0);
+	CHECK(timer >= 0);
+	victim_tid = syscall(SYS_gettid);
+	if (entry->by_interrupt)
+		CHECK(!timerfd_settime(timer, 0, &alarm, NULL));
+	start = ticks();
+	ready = true;
+	while (!go)
+		;
+	last = ticks() + QUIET;
+	while (ticks() < last)
+		;
+	last = ticks();
+	if (entry->by_interrupt) {
+		/* The longest time between two readings is the interrupt. */
+		while (last - start < END) {
+			next = ticks();
+			gap = next - last;
+			if (gap > entry->took)
+				entry->took = gap;
+			last = next;
+		}
+	} else {
+		syscall(SYS_getppid);
+		entry->took = ticks() - last;
+	}
+	CHECK(!close(timer));
+	return NULL;
+}
+
+/* How many calls to its CPU have been put off for the sake of a thread of ours. */
+static long deferred(pid_t tid)
+{
+	char path[64], line[256];
+	long count = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/isolation", tid);
+	file = fopen(path, "r");
+	CHECK(file);
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "deferred: %ld", &count);
+	fclose(file);
+	CHECK(count >= 0);
+	return count;
+}
+
+/* @pending: what is put off by @action while @noise is made; or "" */
+static void measure_entry(const char *pending, const struct noise *noise, long action, bool by_interrupt)
+{
+	struct entry entry = { by_interrupt };
+	uint64_t took[5];
+	pthread_t thread;
+	char metric[64];
+	unsigned int i, n = moment() ? 1 : 5;
+	long before;
+
+	snprintf(metric, sizeof(metric), "%s%s", by_interrupt ? "interrupt" : "system call", pending);
+	if (action & ~prctl(PR_ISOL_GET, PR_ISOL_SUP_QUIESCE_CFG, 0, 0, 0)) {
+		none(metric, "on", NO_SIZE, "not put off on this boot");
+		return;
+	}
+	for (i = 0; i < n; i++) {
+		entry.took = 0;
+		ready = go = false;
+		CHECK(!pthread_create(&thread, NULL, enter_once, &entry));
+		while (!ready)
+			nap(0.001);
+		before = deferred(victim_tid);
+		/* Memory that was unmapped is flushed when there is much of it, or when it is needed. */
+		do {
+			noise->make();
+			nap(noise->pause);
+		} while (*pending && deferred(victim_tid) == before);
+		go = true;
+		CHECK(!pthread_join(thread, NULL));
+		took[i] = entry.took;
+	}
+	row(metric, "on", NO_SIZE, percentile(took, n, 50), "insn");
+}
+
+static void measure_entries(void)
+{
+	int by_interrupt;
+
+	for (by_interrupt = 0; by_interrupt < 2; by_interrupt++) {
+		if (why) {
+			none(by_interrupt ? "interrupt" : "system call", "on", NO_SIZE, why);
+			continue;
+		}
+		measure_entry("", &noises[0], 0, by_interrupt);
+		measure_entry(", flush pending", &noises[1], DEFER_TLB_FLUSH, by_interrupt);
+		measure_entry(", text pending", &noises[4], DEFER_TEXT_SYNC, by_interrupt);
+	}
+}
+
 int main(void)
 {
 	pthread_t thread;
@@ -245,5 +379,6 @@ int main(void)
 		CHECK(!pthread_create(&thread, NULL, getppid_cost, on ? "on" : NULL) &&
 		      !pthread_join(thread, NULL));
 	}
+	measure_entries();
 	return 0;
 }
