@@ -107,7 +107,7 @@ def boots(folders, tests):
     return [row for row in found if row[2]]
 
 
-def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=None, append="", quiet=False, boot=""):
+def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=None, append="", quiet=False, boot="", limit=None):
     """Run COLLECTION:PROGRAM tests of an installed kselftest; print them as they end, return the counts.
 
     @boot names a boot with other arguments: its skips are announced for CONFIG+BOOT.
@@ -116,7 +116,7 @@ def run_in_vm(config, image, install, tests, place, skips=None, smp="4", mem=Non
     replace(place / "expect", "".join(f"{name}\n" for name in tests))
     command = GUEST.format(install=install, selection=" ".join(f"-t {name}" for name in tests), end=END)
     vm = subprocess.Popen(
-        [HARNESS / "vm", "--kernel", image, "--out", place, "--timeout", str(LIMIT[config]), "--smp", smp,
+        [HARNESS / "vm", "--kernel", image, "--out", place, "--timeout", str(limit or LIMIT[config]), "--smp", smp,
          "--mem", mem or MEMORY.get(config, "2G"), "--append", append, "--", command], stdout=subprocess.PIPE)
     topics = " ".join(dict.fromkeys(name.split(":")[0] for name in tests))
     tap = subprocess.Popen(
