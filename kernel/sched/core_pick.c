@@ -973,12 +973,16 @@ static struct task_struct *core_fill(struct rq *rq, struct task_struct *best)
 /*
  * Let the classes pull tasks before prev is put, as the base does. May drop
  * and retake the lock. Idle is no reason to look for real-time tasks, but for
- * fair ones.
+ * fair ones. A CPU that goes offline pulls nobody: the real-time class would,
+ * as long as the CPU is in a root domain with overloaded ones.
  */
 static void core_balance(struct rq *rq, struct task_struct *prev,
 			 struct rq_flags *rf)
 {
 	const struct sched_class *class, *first = prev->sched_class;
+
+	if (unlikely(!cpu_active(cpu_of(rq))))
+		return;
 
 	if (first == &idle_sched_class)
 		first = &fair_sched_class;
