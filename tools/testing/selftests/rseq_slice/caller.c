@@ -206,7 +206,7 @@ __attribute__((noreturn, used)) void run(u32 *sp)
 		leave(13);
 	if (yield())
 		leave(14);
-	for (int i = 0; i < 100000; i++) {
+	for (int i = 0; i < 1000; i++) {
 		long gave = try();
 
 		if (gave < 0 || gave > 1)
