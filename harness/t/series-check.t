@@ -41,10 +41,11 @@ config OUTER
 
 config INNER
 	bool "Inner"
-	depends on OUTER
+	depends on HIDDEN
 
 config HIDDEN
 	bool
+	depends on OUTER
 """
 ADDS = "".join(f"+{line}\n" for line in KCONFIG.split("\n")[2:-1])
 KNOBS = HOOK.split("---\n")[0].replace("Overlay: kernel/ours.c\nOverlay: kernel/ours.h\nOverlay: tools/ours/\n", "") + (
