@@ -44,8 +44,7 @@ config INNER
 	depends on HIDDEN
 
 config HIDDEN
-	bool
-	depends on OUTER
+	def_bool OUTER
 """
 ADDS = "".join(f"+{line}\n" for line in KCONFIG.split("\n")[2:-1])
 KNOBS = HOOK.split("---\n")[0].replace("Overlay: kernel/ours.c\nOverlay: kernel/ours.h\nOverlay: tools/ours/\n", "") + (
