@@ -420,10 +420,11 @@ TEST_F_TIMEOUT(call, without_memory, LONG_TEST)
 	fd = eventfd(0, 0);
 	ASSERT_EQ(0, dup2(fd, 0));
 
-	EXPECT_EQ(2, try_each_allocation(set_vmstat, 0));
-	EXPECT_EQ(2, try_each_allocation(set_inherit, 0));
-	EXPECT_EQ(2, try_each_allocation(set_signal, 0));
-	EXPECT_EQ(3, try_each_allocation(set_eventfd, 0));
+	/* One may come twice, when something is allocated before it in the second child only. */
+	EXPECT_LE(2, try_each_allocation(set_vmstat, 0));
+	EXPECT_LE(2, try_each_allocation(set_inherit, 0));
+	EXPECT_LE(2, try_each_allocation(set_signal, 0));
+	EXPECT_LE(3, try_each_allocation(set_eventfd, 0));
 	/* One of those that a fork needs is ours. */
 	EXPECT_LT(1, try_each_allocation(fork_and_see, 1));
 
