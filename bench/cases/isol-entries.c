@@ -6,7 +6,7 @@
  * interrupts of that CPU in /proc/interrupts, by cause (timer LOC, reschedule RES, function call CAL, work IWI, TLB), per
  * minute, from 0.2 s of virtual time.  Noise: none; filters, socket filters are attached and detached, which maps and
  * unmaps kernel memory; statistics, vm.stat_refresh; forks, processes come and go; text, the kernel's code is patched (a
- * tracepoint is turned on and off); and two that nobody can put off: tlb, a thread of the same process unmaps memory, and
+ * tracepoint is turned on and off); and two that isolation does not put off: tlb, a thread of the same process unmaps memory, and
  * barrier, membarrier(2).
  *
  * getppid: instructions of the cheapest system call on the isolated CPU.
@@ -255,11 +255,24 @@ struct entry {
 static volatile pid_t victim_tid;
 static volatile bool go;
 
+/* The longest time between two readings, until @end. */
+static uint64_t longest_gap(uint64_t end)
+{
+	uint64_t last = ticks(), next, longest = 0;
+
+	for (; last < end; last = next) {
+		next = ticks();
+		if (next - last > longest)
+			longest = next - last;
+	}
+	return longest;
+}
+
 static void *enter_once(void *data)
 {
 	struct itimerspec alarm = { .it_value.tv_nsec = ALARM };
-	uint64_t start, last, next, gap;
 	struct entry *entry = data;
+	uint64_t start, quiet;
 	int timer;
 
 	pin(1);
@@ -273,22 +286,16 @@ static void *enter_once(void *data)
 	ready = true;
 	while (!go)
 		;
-	last = ticks() + QUIET;
-	while (ticks() < last)
+	quiet = ticks() + QUIET;
+	while (ticks() < quiet)
 		;
-	last = ticks();
 	if (entry->by_interrupt) {
-		/* The longest time between two readings is the interrupt. */
-		while (last - start < END) {
-			next = ticks();
-			gap = next - last;
-			if (gap > entry->took)
-				entry->took = gap;
-			last = next;
-		}
+		/* Nothing else comes, so the longest gap is the interrupt. */
+		entry->took = longest_gap(start + END);
 	} else {
+		start = ticks();
 		syscall(SYS_getppid);
-		entry->took = ticks() - last;
+		entry->took = ticks() - start;
 	}
 	CHECK(!close(timer));
 	return NULL;
