@@ -3,15 +3,15 @@
  * What the cases share.  A case prints lines for harness/bench, with tabs between:
  *
  *	row METRIC MODE SIZE VALUE UNIT			one result; SIZE is a number or -
- *	span METRIC MODE SIZE NS NUMBER OPS MINUS	one result: instructions for each of OPS
+ *	span METRIC MODE SIZE NS NUMBER OPS MINUS CPU	one result: instructions for each of OPS
  *	none METRIC MODE SIZE REASON			this kernel cannot: why
  *
- * A span's instructions are all that all CPUs executed between span_begin() and span_row(), less what
- * the case says it executed itself (MINUS).  In a VM with -icount shift=0 a nanosecond of virtual time
+ * A span's instructions are all that all CPUs executed between span_begin() and span_row(), or only
+ * those of CPU where that is not -, less what the case says it executed itself (MINUS).  In a VM with -icount shift=0 a nanosecond of virtual time
  * passes for each instruction, on whichever CPU, so they are a difference of the clock; while all CPUs
  * are idle the clock leaps to the next timer, so a case that lets that happen gives times, not
  * instructions.  Elsewhere they are what the plugin counted (count.c) between two markers with that
- * NUMBER.
+ * NUMBER, and only there they are known for one CPU.
  *
  * BENCH_MOMENT in the environment asks for a run that only shows that the case works.
  */
@@ -123,15 +123,21 @@ static inline void span_end(struct span *span)
 	span->took = now() - span->start;
 }
 
-static inline void span_rest(struct span span, const char *metric, const char *mode, long size,
-			     double ops, double minus)
+static inline void span_print(struct span span, const char *metric, const char *mode, long size,
+			      double ops, double minus, const char *cpu)
 {
 	if (!span.took)
 		span_end(&span);
 	printf("span\t%s\t%s\t", metric, mode);
 	print_size(size);
-	printf("%lu\t%lx\t%.10g\t%.0f\n", span.took, span.number, ops, minus);
+	printf("%lu\t%lx\t%.10g\t%.0f\t%s\n", span.took, span.number, ops, minus, cpu);
 	fflush(stdout);
+}
+
+static inline void span_rest(struct span span, const char *metric, const char *mode, long size,
+			     double ops, double minus)
+{
+	span_print(span, metric, mode, size, ops, minus, "-");
 }
 
 static inline void span_row(struct span span, const char *metric, const char *mode, long size,

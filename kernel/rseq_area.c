@@ -29,19 +29,33 @@
  *
  *			Life of an id
  *
- *	taken	rseq_area_update*(), on the way to user mode, preemption off
- *	kept	across system calls and interrupts that do not switch
+ *	taken	rseq_area_update(), on the way to user mode, preemption off
+ *	stays	across system calls and interrupts that do not switch
  *	freed	rseq_slice_sched_out(), in the context switch, rq lock held,
- *		unless it is 0 and the task is the only user of the mm;
- *		mm_release(), before the task leaves the mm; unregistration
+ *		when it is held; mm_release(), before the task leaves the mm;
+ *		unregistration
+ *
+ * An id is either held or kept.  Id 0 of a task that finds itself the only user
+ * of its mm is kept, and the context switch does not look at it: nobody could
+ * take it.  It is held again before the task creates another user of the mm.
  *
  * A task writes its own bit only while it runs with preemption off, or is
- * being switched out.  So held.cid needs no lock.  The bits are set and cleared
- * atomically; nothing else is published through them, so no ordering is needed.
+ * being switched out.  So held.cid and kept need no lock.  The bits are set and
+ * cleared atomically; nothing else is published through them, so no ordering is
+ * needed.
  *
- * Writing mm_cid to user memory may fault and thus switch the task out, which
- * frees the id again.  The context switch also raises TIF_NOTIFY_RESUME, so
- * the way to user mode comes back here and I1 holds in the end.
+ *			When user memory is written
+ *
+ * outdated says that identifiers may be other than those in user memory.  It is
+ * set by the registration, by whoever frees the id, and by rseq_slice_migrate()
+ * before the task's CPU changes: by the task itself or while it does not run.
+ * It is cleared together with reading the CPU and taking an id, preemption off.
+ * So with outdated == 0 the task has the CPU and the id it had then, and the way
+ * to user mode tests nothing else.
+ *
+ * Writing to user memory may fault and thus switch the task out, which frees the
+ * id again.  The context switch also raises TIF_NOTIFY_RESUME, so the way to
+ * user mode comes back here and I1 holds in the end.
  *
  *			What user space may touch
  *
@@ -107,16 +121,29 @@ static unsigned int first_free(const unsigned long *cids)
 	return ~first ? ffz(first) : find_first_zero_bit(cids, nr_cpu_ids);
 }
 
-/* Every CPU holds one bit at most, so this CPU finds a free one. */
+/*
+ * Nobody can want id 0 of an address space with one user but a thread that this
+ * task creates; that calls rseq_area_share().
+ */
+static bool alone(const struct task_struct *t)
+{
+	return atomic_read(&t->mm->mm_users) == 1;
+}
+
+/*
+ * Tasks that do not run hold no bit that somebody else could want, and a CPU
+ * runs one task: there is a free bit for each.
+ */
 static u32 take_cid(struct task_struct *t)
 {
+	struct rseq_slice *slice = &t->rseq_slice;
 	unsigned long *cids = mm_cids(t->mm);
 	unsigned int cid;
 
 	lockdep_assert_preemption_disabled();
 
-	if (t->rseq_slice.held.cid)
-		return t->rseq_slice.cid;
+	if (slice->held.cid || slice->kept)
+		return slice->cid;
 
 	for (;;) {
 		cid = first_free(cids);
@@ -125,8 +152,11 @@ static u32 take_cid(struct task_struct *t)
 		cpu_relax();
 	}
 
-	t->rseq_slice.cid = cid;
-	t->rseq_slice.held.cid = 1;
+	slice->cid = cid;
+	if (!cid && alone(t))
+		slice->kept = 1;
+	else
+		slice->held.cid = 1;
 	return cid;
 }
 
@@ -138,25 +168,34 @@ static u32 take_cid(struct task_struct *t)
  */
 void rseq_area_drop_cid(struct task_struct *t)
 {
+	struct rseq_slice *slice = &t->rseq_slice;
+
 	preempt_disable();
-	if (t->rseq_slice.held.cid) {
-		t->rseq_slice.held.cid = 0;
-		clear_bit(t->rseq_slice.cid, mm_cids(t->mm));
+	if (slice->held.cid || slice->kept) {
+		slice->held.cid = 0;
+		slice->kept = 0;
+		slice->outdated = 1;
+		clear_bit(slice->cid, mm_cids(t->mm));
 	}
 	preempt_enable();
 }
 
-static struct rseq_area_ids current_ids(struct task_struct *t)
+/**
+ * rseq_area_share - The address space of a task gets another user
+ * @t:	the current task, which creates a thread that does not run yet
+ *
+ * From now on the concurrency id is freed while the task does not run.
+ */
+void rseq_area_share(struct task_struct *t)
 {
-	struct rseq_area_ids ids;
+	struct rseq_slice *slice = &t->rseq_slice;
 
 	preempt_disable();
-	ids.cpu_id = smp_processor_id();
-	ids.node_id = cpu_to_node(ids.cpu_id);
-	ids.mm_cid = take_cid(t);
+	if (slice->kept) {
+		slice->kept = 0;
+		slice->held.cid = 1;
+	}
 	preempt_enable();
-
-	return ids;
 }
 
 static int check_ids(struct task_struct *t)
@@ -189,27 +228,14 @@ static int write_ids(struct rseq __user *rseq, const struct rseq_area_ids *ids)
 	return 0;
 }
 
-/**
- * rseq_area_update - Write changed identifiers to an extended area
- * @t:	the current task
- *
- * Context: on the way to user mode; may fault.
- * Return: 0, -EFAULT when the area is out of reach, -EINVAL when user space
- *	   changed an identifier.
- */
-int rseq_area_update(struct task_struct *t)
+static int replace_all(struct task_struct *t, const struct rseq_area_ids *ids)
 {
-	struct rseq_area_ids ids = current_ids(t);
-	int ret;
+	int ret = check_ids(t) ?: write_ids(t->rseq, ids);
 
-	if (!memcmp(&ids, &t->rseq_slice.ids, sizeof(ids)))
-		return 0;
-
-	ret = check_ids(t) ?: write_ids(t->rseq, &ids);
 	if (ret)
 		return ret;
 
-	t->rseq_slice.ids = ids;
+	t->rseq_slice.ids = *ids;
 	trace_rseq_update(t);
 	return 0;
 }
@@ -237,22 +263,53 @@ static int replace_tail(struct task_struct *t, u32 node_id, u32 mm_cid)
 	return 0;
 }
 
+static noinline int replace(struct task_struct *t, u32 cpu_id, u32 mm_cid)
+{
+	struct rseq_area_ids ids = { cpu_id, cpu_to_node(cpu_id), mm_cid };
+	int ret;
+
+	ret = rseq_area_extended(t) ? replace_all(t, &ids) :
+				      replace_tail(t, ids.node_id, ids.mm_cid);
+	if (ret)
+		t->rseq_slice.outdated = 1;
+
+	return ret;
+}
+
 /**
- * __rseq_area_update_tail - Write changed node_id and mm_cid to an original area
- * @t:	the current task; the fields are still the kernel's
+ * rseq_area_update - Write identifiers that changed to the area
+ * @t:	the current task
+ *
+ * Whatever makes the identifiers wrong again also raises TIF_NOTIFY_RESUME, so
+ * that the way to user mode starts over.
  *
  * Context: on the way to user mode; may fault.
- * Return: 0, or -EFAULT when the area is out of reach.
+ * Return: 0, -EFAULT when the area is out of reach, -EINVAL when user space
+ *	   changed an identifier of an extended area.
  */
-int __rseq_area_update_tail(struct task_struct *t)
+int rseq_area_update(struct task_struct *t)
 {
-	const struct rseq_area_ids *last = &t->rseq_slice.ids;
-	struct rseq_area_ids ids = current_ids(t);
+	struct rseq_slice *slice = &t->rseq_slice;
+	const struct rseq_area_ids *last = &slice->ids;
+	u32 cpu, cid;
 
-	if (ids.node_id == last->node_id && ids.mm_cid == last->mm_cid)
+	if (last->mm_cid == RSEQ_CID_THEIRS) {
+		slice->outdated = 0;
+		return 0;
+	}
+
+	preempt_disable();
+	slice->outdated = 0;
+	cpu = smp_processor_id();
+	cid = take_cid(t);
+	preempt_enable();
+
+	/* What last->cpu_id says of an original area is never asked. */
+	if (cid == last->mm_cid && cpu_to_node(cpu) == last->node_id &&
+	    (cpu == last->cpu_id || !rseq_area_extended(t)))
 		return 0;
 
-	return replace_tail(t, ids.node_id, ids.mm_cid);
+	return replace(t, cpu, cid);
 }
 
 /**
@@ -332,6 +389,7 @@ int rseq_area_register(struct rseq __user *rseq, u32 len, int flags)
 
 	slice->len = len;
 	slice->ids = ids;
+	slice->outdated = 1;
 	slice->enabled = !!(status & RSEQ_CS_FLAG_SLICE_EXT_ENABLED);
 	return 0;
 }

@@ -437,16 +437,25 @@ void rseq_slice_forget(struct task_struct *t)
  */
 void rseq_slice_fork(struct task_struct *t, unsigned long clone_flags)
 {
-	const struct rseq_slice *from = &current->rseq_slice;
-	struct rseq_slice slice = { };
+	struct rseq_slice *slice = &t->rseq_slice;
 
-	if (!(clone_flags & CLONE_VM)) {
-		slice.len = from->len;
-		slice.ids = from->ids;
-		slice.enabled = from->enabled;
+	slice->held.any = 0;
+	slice->kept = 0;
+	slice->yielded = 0;
+	slice->stale = 0;
+	slice->outdated = 1;
+	slice->refusals = 0;
+	if (slice->grants) {
+		slice->grants = 0;
+		slice->used = 0;
+		memset(slice->ends, 0, sizeof(slice->ends));
 	}
 
-	t->rseq_slice = slice;
+	if (clone_flags & CLONE_VM) {
+		slice->len = 0;
+		slice->enabled = 0;
+		rseq_area_share(current);
+	}
 }
 
 /**

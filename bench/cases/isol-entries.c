@@ -11,10 +11,10 @@
  *
  * getppid: instructions of the cheapest system call on the isolated CPU.
  *
- * system call, interrupt: instructions of a single getppid(2), and of a single timer interrupt, after the task has only
- * computed for a while; and when meanwhile socket filters came and went (flush pending) or a tracepoint was turned on
- * and off (text pending): what the CPU pays at its next entry for the interrupts that it did not get.  Medians, by the
- * time stamp counter, which counts instructions here: reading it is no entry, and all other CPUs are idle.
+ * system call: instructions of a single getppid(2) after the task has only computed for a while; and when meanwhile
+ * socket filters came and went (flush pending) or a tracepoint was turned on and off (text pending): what the CPU pays
+ * at its next entry for the interrupts that it did not get.  Medians, by the time stamp counter, which counts
+ * instructions here: reading it is no entry, and all other CPUs are idle.  Interrupts: see isol-interrupt.
  *
  * mode off: a kernel with isolcpus and nohz_full only.  on: the task asked for isolation by prctl, with all actions that
  * there are and nothing blocked, where there is such a thing.
@@ -22,23 +22,8 @@
  * Fair: the same command line and noise for each kernel.  What it does to get away from a CPU (wait,
  * poll, defer) is not in these figures, only what arrives.
  */
-#include "../bench.h"
-#include <linux/membarrier.h>
-#include <fcntl.h>
-#include <linux/filter.h>
+#include "../isolation.h"
 #include <pthread.h>
-#include <sys/mount.h>
-#include <sys/socket.h>
-#include <sys/timerfd.h>
-
-#define PR_ISOL_GET		0x49534f01
-#define PR_ISOL_SET		0x49534f02
-#define PR_ISOL_ENABLE		0x49534f03
-#define PR_ISOL_SUP_QUIESCE_CFG	3
-#define PR_ISOL_QUIESCE_CFG	4
-#define ISOL_F_QUIESCE_ON_URET	1
-#define DEFER_TLB_FLUSH		(1 << 2)
-#define DEFER_TEXT_SYNC		(1 << 3)
 
 static const char * const causes[] = { "LOC:", "RES:", "CAL:", "IWI:", "TLB:" };
 
@@ -66,18 +51,6 @@ static void interrupts(int cpu, long counts[CAUSES])
 
 static volatile bool stop, isolated, ready;
 
-/* NULL, or why not. */
-static const char *isolate(void)
-{
-	long actions = prctl(PR_ISOL_GET, PR_ISOL_SUP_QUIESCE_CFG, 0, 0, 0);
-
-	if (actions < 0)
-		return errno == EINVAL ? "no task isolation" : strerror(errno);
-	CHECK(actions && !prctl(PR_ISOL_SET, PR_ISOL_QUIESCE_CFG, actions, 0, 0));
-	CHECK(!prctl(PR_ISOL_ENABLE, ISOL_F_QUIESCE_ON_URET, 0, 0, 0));
-	return NULL;
-}
-
 static const char *why;
 
 static void *victim(void *unused)
@@ -91,25 +64,8 @@ static void *victim(void *unused)
 	return unused;
 }
 
-static void write_to(const char *path, const char *text)
-{
-	int file = open(path, O_WRONLY);
-
-	CHECK(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text) && !close(file));
-}
-
 static void do_nothing(void)
 {
-}
-
-static void attach_filter(void)
-{
-	struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, 1000);
-	struct sock_fprog program = { 1, &pass };
-	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-
-	CHECK(fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
-	close(fd);
 }
 
 static void refresh_statistics(void)
@@ -139,16 +95,6 @@ static void come_and_go(void)
 	*forking = 1;
 }
 
-#define TRACEPOINT	"/sys/kernel/tracing/events/oom/mark_victim/enable"
-
-static void patch_text(void)
-{
-	if (access(TRACEPOINT, F_OK))
-		CHECK(!mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, NULL));
-	write_to(TRACEPOINT, "1");
-	write_to(TRACEPOINT, "0");
-}
-
 static void unmap_memory(void)
 {
 	char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -156,11 +102,6 @@ static void unmap_memory(void)
 	CHECK(page != MAP_FAILED);
 	*page = 1;
 	munmap(page, 4096);
-}
-
-static void ask_for_barrier(void)
-{
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
 }
 
 static const struct noise {
@@ -244,99 +185,50 @@ static inline uint64_t ticks(void)
 }
 
 #define QUIET		5000000		/* ticks until all others are idle */
-#define ALARM		150000000	/* ticks until the interrupt comes */
-#define END		200000000	/* by which it has come */
-
-struct entry {
-	bool		by_interrupt;
-	uint64_t	took;
-};
 
 static volatile pid_t victim_tid;
 static volatile bool go;
 
-/* The longest time between two readings, until @end. */
-static uint64_t longest_gap(uint64_t end)
+static void *enter_once(void *took)
 {
-	uint64_t last = ticks(), next, longest = 0;
-
-	for (; last < end; last = next) {
-		next = ticks();
-		if (next - last > longest)
-			longest = next - last;
-	}
-	return longest;
-}
-
-static void *enter_once(void *data)
-{
-	struct itimerspec alarm = { .it_value.tv_nsec = ALARM };
-	struct entry *entry = data;
 	uint64_t start, quiet;
-	int timer;
 
 	pin(1);
 	CHECK(!isolate());
-	timer = timerfd_create(CLOCK_MONOTONIC, 0);
-	CHECK(timer >= 0);
 	victim_tid = syscall(SYS_gettid);
-	if (entry->by_interrupt)
-		CHECK(!timerfd_settime(timer, 0, &alarm, NULL));
-	start = ticks();
 	ready = true;
 	while (!go)
 		;
 	quiet = ticks() + QUIET;
 	while (ticks() < quiet)
 		;
-	if (entry->by_interrupt) {
-		/* Nothing else comes, so the longest gap is the interrupt. */
-		entry->took = longest_gap(start + END);
-	} else {
-		start = ticks();
-		syscall(SYS_getppid);
-		entry->took = ticks() - start;
-	}
-	CHECK(!close(timer));
+	start = ticks();
+	syscall(SYS_getppid);
+	*(uint64_t *)took = ticks() - start;
 	return NULL;
 }
 
-/* How many calls to its CPU have been put off for the sake of a thread of ours. */
-static long deferred(pid_t tid)
-{
-	char path[64], line[256];
-	long count = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/isolation", tid);
-	file = fopen(path, "r");
-	CHECK(file);
-	while (fgets(line, sizeof(line), file))
-		sscanf(line, "deferred: %ld", &count);
-	fclose(file);
-	CHECK(count >= 0);
-	return count;
-}
-
 /* @pending: what is put off by @action while @noise is made; or "" */
-static void measure_entry(const char *pending, const struct noise *noise, long action, bool by_interrupt)
+static void measure_entry(const char *pending, const struct noise *noise, long action)
 {
-	struct entry entry = { by_interrupt };
+	unsigned int i, n = moment() ? 1 : 5;
 	uint64_t took[5];
 	pthread_t thread;
 	char metric[64];
-	unsigned int i, n = moment() ? 1 : 5;
 	long before;
 
-	snprintf(metric, sizeof(metric), "%s%s", by_interrupt ? "interrupt" : "system call", pending);
+	snprintf(metric, sizeof(metric), "system call%s", pending);
+	if (why) {
+		none(metric, "on", NO_SIZE, why);
+		return;
+	}
 	if (action & ~prctl(PR_ISOL_GET, PR_ISOL_SUP_QUIESCE_CFG, 0, 0, 0)) {
 		none(metric, "on", NO_SIZE, "not put off on this boot");
 		return;
 	}
 	for (i = 0; i < n; i++) {
-		entry.took = 0;
 		ready = go = false;
-		CHECK(!pthread_create(&thread, NULL, enter_once, &entry));
+		CHECK(!pthread_create(&thread, NULL, enter_once, &took[i]));
 		while (!ready)
 			nap(0.001);
 		before = deferred(victim_tid);
@@ -347,24 +239,8 @@ static void measure_entry(const char *pending, const struct noise *noise, long a
 		} while (*pending && deferred(victim_tid) == before);
 		go = true;
 		CHECK(!pthread_join(thread, NULL));
-		took[i] = entry.took;
 	}
 	row(metric, "on", NO_SIZE, percentile(took, n, 50), "insn");
-}
-
-static void measure_entries(void)
-{
-	int by_interrupt;
-
-	for (by_interrupt = 0; by_interrupt < 2; by_interrupt++) {
-		if (why) {
-			none(by_interrupt ? "interrupt" : "system call", "on", NO_SIZE, why);
-			continue;
-		}
-		measure_entry("", &noises[0], 0, by_interrupt);
-		measure_entry(", flush pending", &noises[1], DEFER_TLB_FLUSH, by_interrupt);
-		measure_entry(", text pending", &noises[4], DEFER_TEXT_SYNC, by_interrupt);
-	}
 }
 
 int main(void)
@@ -379,13 +255,15 @@ int main(void)
 	pin(2);
 	forking = share(4096);
 	fork_while_told();
-	CHECK(!syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0));
+	expect_barriers();
 	for (on = 0; on < 2; on++) {
 		for (i = 0; i < (int)(sizeof(noises) / sizeof(*noises)); i++)
 			measure(&noises[i], on);
 		CHECK(!pthread_create(&thread, NULL, getppid_cost, on ? "on" : NULL) &&
 		      !pthread_join(thread, NULL));
 	}
-	measure_entries();
+	measure_entry("", &noises[0], 0);
+	measure_entry(", flush pending", &noises[1], DEFER_TLB_FLUSH);
+	measure_entry(", text pending", &noises[4], DEFER_TEXT_SYNC);
 	return 0;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VM: icount smp=4
+ * VM: icount smp=4 mem=2G
  *
  * What it costs to tell that another process's memory is cold (MADV_COLD), for each GiB, in ranges of 4K, 64K and 2M
  * and calls of 1, 64 and 1024 ranges (SIZE): instructions, calls, and flushes, which are interrupts on the
@@ -9,12 +9,13 @@
  * vmas: the same in ranges of 2M, 64 a call, where the target's memory consists of SIZE mappings.  rss: the same
  * over a target of SIZE MiB in one mapping.  pageout: MADV_PAGEOUT to zram, ranges of 2M.
  *
- * The target has 64 MiB (rss: 16, 64 and 256; with 1 GiB most of the time of the case would go into filling it),
- * and all of it was just touched, so that each page has something to be told.
+ * The target has 64 MiB (rss: 64, 256 and 1024), and all of it was just touched, so that each page has something
+ * to be told.
  *
  * The pages were filled once and are young, but not on the active list, as in any process that just started.
- * Whether such pages are moved at all is the kernel's choice, and shows: the base clears the young bit and leaves them
- * where they are.
+ * Whether such pages are moved at all is the kernel's choice, and shows: the base and 7.3 clear the young bit and leave them
+ * where they are, so that they are reclaimed no sooner; ours moves them to the end where reclaim begins.  active: the
+ * same in ranges of 2M after each page was put on the active list, from where all kernels move it.
  *
  * Fair: instructions are counted while the target sleeps, flushes while it computes: each would spoil the other.
  */
@@ -44,6 +45,22 @@ static long flushes(void)
 	return count;
 }
 
+/* To be read twice by somebody else is what makes a page active. */
+static void make_active(struct target *target)
+{
+	static char buffer[2 * MIB];
+	struct iovec here = { buffer, sizeof(buffer) }, there = { NULL, sizeof(buffer) };
+	size_t at;
+	int twice;
+
+	for (twice = 0; twice < 2; twice++) {
+		for (at = 0; at < target->size; at += sizeof(buffer)) {
+			there.iov_base = target->memory + at;
+			CHECK(process_vm_readv(target->pid, &here, 1, &there, 1, 0) == sizeof(buffer));
+		}
+	}
+}
+
 static void measure(struct target *target, const char *metric, const char *mode, long size, size_t length,
 		    size_t vlen, int advice)
 {
@@ -63,6 +80,8 @@ static void measure(struct target *target, const char *metric, const char *mode,
 	}
 	order(target, TOUCH);
 	order(target, NOTHING);
+	if (!strcmp(metric, "active"))
+		make_active(target);
 	span = span_begin();
 	calls = advise_all(target, length, vlen, advice, flags, &cookie);
 	span_end(&span);
@@ -100,6 +119,9 @@ int main(void)
 		for (j = 0; j < 3; j++)
 			for (k = 0; k < 2; k++)
 				measure(&target, names[i], modes[k], vlens[j], lengths[i], vlens[j], MADV_COLD);
+	for (j = 0; j < 3; j++)
+		for (k = 0; k < 2; k++)
+			measure(&target, "active", modes[k], vlens[j], 2 * MIB, vlens[j], MADV_COLD);
 	end_target(&target);
 	for (i = 0; i < 3; i++) {
 		if (size / vmas[i] < PAGE)
@@ -110,7 +132,7 @@ int main(void)
 		end_target(&target);
 	}
 	for (i = 0; i < 3; i++) {
-		size_t rss = (moment() ? 1 : 16) * MIB << (2 * i);
+		size_t rss = (moment() ? 1 : 64) * MIB << (2 * i);
 
 		target = make_target(rss, 1, quiet_cpu());
 		for (k = 0; k < 2; k++)

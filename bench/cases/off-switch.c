@@ -7,14 +7,16 @@
  * pipe: two processes on one CPU hand a byte back and forth; each round trip is two sleeps, two wakeups
  * and two switches.  futex: two threads on two cores wake each other by futex; each round trip is two
  * wakeups across CPUs, with their interrupts and ways into and out of idle.  storm: SIZE processes on
- * one CPU yield all the time, for each switch that there was.
+ * one CPU yield all the time, for each switch that there was.  futex without rseq: the same as futex after the threads
+ * have taken back the rseq areas that libc registers for them.  With areas, threads of one process get concurrency ids
+ * from ours and from 7.3, as the auxiliary vector promises, and none from the base: that is in use in the other row.
  *
  * Fair: the same program and CPUs for every kernel.  What is counted is executed by all CPUs together.
  * Where both CPUs of the futex case idle at the same time, the clock may leap to a timer: it has none
  * that is not there in every kernel.  The storm's switches are counted by the kernel (ctxt of /proc/stat),
  * as schedulers differ in whether a yield lets somebody else run.
  */
-#include "../bench.h"
+#include "../slice.h"
 #include <linux/futex.h>
 #include <pthread.h>
 
@@ -44,6 +46,15 @@ static void pipe_cost(void)
 
 static int turn;
 static long futex_trips;
+static bool unregistered;
+
+static void take_area_back(void)
+{
+	struct rseq_slice_area *area = rseq_slice_area();
+
+	if (area)
+		CHECK(!syscall(SYS_rseq, area, 32, 1, RSEQ_SIG));
+}
 
 static void pass(int from, int to)
 {
@@ -58,6 +69,8 @@ static void *answer(void *unused)
 	long i;
 
 	pin(0);
+	if (unregistered)
+		take_area_back();
 	for (i = 0; i < futex_trips + 100; i++)
 		pass(1, 0);
 	return unused;
@@ -70,13 +83,15 @@ static void futex_cost(void)
 	long i;
 
 	futex_trips = often(2000);
+	if (unregistered)
+		take_area_back();
 	CHECK(!pthread_create(&other, NULL, answer, NULL));
 	for (i = 0; i < futex_trips + 100; i++) {
 		if (i == 100)
 			start = span_begin();
 		pass(0, 1);
 	}
-	span_row(start, "futex", "off", NO_SIZE, futex_trips);
+	span_row(start, unregistered ? "futex without rseq" : "futex", "off", NO_SIZE, futex_trips);
 	CHECK(!pthread_join(other, NULL));
 }
 

@@ -88,7 +88,7 @@ static void contend(enum mode which, int threads, unsigned long length)
 	nap(0.002);
 	start = now();
 	go = true;
-	nap(moment() ? 0.01 : threads == 1 ? 0.01 : 0.06);
+	nap(moment() ? 0.01 : threads == 1 ? 0.01 : 0.03 * threads);
 	stop = true;
 	took = now() - start;
 	for (i = 0; i < threads; i++) {

@@ -17,8 +17,8 @@ from fixture import HARNESS, Checks, load, start
 SOURCE = pathlib.Path(HARNESS).parent / "bench"
 OUTPUT = """case\ta
 row\tm\toff\t-\t5\tns
-span\tn\toff\t2\t700\tf1\t7\t0
-span\tn\toff\t4\t700\tf2\t10\t100
+span\tn\toff\t2\t700\tf1\t7\t0\t-
+span\tn\toff\t4\t700\tf2\t10\t100\t-
 none\to\ton\t-\tno such call
 end\t0
 case\tb
@@ -73,9 +73,9 @@ def main():
         checks.check("a profile counts the same", [] if found.get("a") == [2000, 0, 0, 0] and "span a\nuser 2000\n" in spans else [str(found), spans])
 
         counts = bench.counted(place / "count")
-        checks.check("spans are summed over vCPUs", [] if counts.get("a") == 2000 else [str(counts)])
+        checks.check("spans are of each vCPU", [] if counts.get("a") == [2000, 0, 0, 0] and counts.get("b", [])[1:] == [1010, 0, 0] else [str(counts)])
 
-    rows = bench.rows(OUTPUT, {"f1": 70}, False)
+    rows = bench.rows(OUTPUT, {"f1": [30, 40]}, False)
     wanted = [("a", "m", "off", "-", "5", "ns"), ("a", "n", "off", "2", "10", "insn"),
               ("a", "n", "off", "4", "none", "fail: the plugin has not counted this span"), ("a", "o", "on", "-", "none", "no such call"),
               ("b", "-", "-", "-", "none", "fail: status 0, 0 rows"), ("c", "m", "off", "-", "5", "ns"),
@@ -86,6 +86,9 @@ def main():
                  + ([] if len(rows) == len(wanted) else [f"{len(rows)} rows"]))
     rows = bench.rows(OUTPUT, {}, True)
     checks.check("with icount the clock counts, less what the case did itself", [] if rows[1][4] == "100" and rows[2][4] == "60" else [str(rows[:3])])
+    one = "case\ta\nspan\tn\toff\t2\t700\tf1\t2\t10\t1\nend\t0\n"
+    checks.check("a span of one CPU counts that CPU, which a clock cannot",
+                 [] if bench.rows(one, {"f1": [30, 40]}, False)[0][4] == "15" and bench.rows(one, {}, True)[0][5].startswith("fail") else ["no"])
 
     orders = [bench.order_of([(size, cost(size)) for size in (2, 16, 128)]) for cost in (lambda n: 7, lambda n: 3 * n, lambda n: n * n / 9)]
     checks.check("a constant, a line and a square are told apart", [] if all(math.isclose(one, other, abs_tol=1e-9) for one, other in zip(orders, (0, 1, 2)))

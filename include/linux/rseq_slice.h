@@ -56,8 +56,8 @@ int rseq_area_register(struct rseq __user *rseq, u32 len, int flags);
 int rseq_area_reset_ids(struct task_struct *t);
 void rseq_area_unregister(struct task_struct *t);
 int rseq_area_update(struct task_struct *t);
-int __rseq_area_update_tail(struct task_struct *t);
 void rseq_area_drop_cid(struct task_struct *t);
+void rseq_area_share(struct task_struct *t);
 void rseq_area_mm_init(struct mm_struct *mm);
 
 /* kernel/rseq_slice.c */
@@ -95,37 +95,6 @@ static inline u32 rseq_area_len(const struct task_struct *t)
 	return t->rseq_slice.len;
 }
 
-/*
- * May a task keep its concurrency id while it does not run?  Nobody can want id
- * 0 of an address space with one user but a thread that this task creates, and
- * for that it has to run.
- */
-static inline bool rseq_area_alone(const struct task_struct *t)
-{
-	return !t->rseq_slice.cid && atomic_read(&t->mm->mm_users) == 1;
-}
-
-/**
- * rseq_area_update_tail - Bring node_id and mm_cid of an original area up to date
- * @t:	the current task
- *
- * Context: on the way to user mode; may fault.  A switch after the test brings
- *	    the task back here.
- * Return: 0, or -EFAULT when the area is out of reach.
- */
-static inline int rseq_area_update_tail(struct task_struct *t)
-{
-	const struct rseq_slice *slice = &t->rseq_slice;
-
-	if (slice->ids.mm_cid == RSEQ_CID_THEIRS)
-		return 0;
-	if (slice->held.cid && slice->cid == slice->ids.mm_cid &&
-	    cpu_to_node(raw_smp_processor_id()) == slice->ids.node_id)
-		return 0;
-
-	return __rseq_area_update_tail(t);
-}
-
 /* Room behind mm_cpumask() for the bitmap of concurrency ids. */
 static inline unsigned int rseq_area_mm_size(void)
 {
@@ -161,18 +130,25 @@ static __always_inline void rseq_slice_syscall(unsigned long ti_work, long nr)
 }
 
 /**
- * rseq_slice_resume - Bring slice_ctrl in line with the kernel's state
+ * rseq_slice_resume - Bring identifiers and slice_ctrl in line with the kernel's state
  * @t:		the current task
  * @ksig:	the signal being delivered, or NULL for other resume work
  *
  * Context: TIF_NOTIFY_RESUME work or signal delivery.  May fault.
- * Return: 0, or a negative errno when slice_ctrl is out of reach.
+ * Return: 0, or a negative errno when the area is out of reach or user space
+ *	   changed an identifier.
  */
 static inline int rseq_slice_resume(struct task_struct *t, struct ksignal *ksig)
 {
-	if (likely(!t->rseq_slice.enabled))
+	int ret = 0;
+
+	if (likely(!t->rseq_slice.resume))
 		return 0;
-	return __rseq_slice_resume(t, ksig);
+	if (t->rseq_slice.outdated)
+		ret = rseq_area_update(t);
+	if (!ret && t->rseq_slice.enabled)
+		ret = __rseq_slice_resume(t, ksig);
+	return ret;
 }
 
 /**
@@ -183,11 +159,19 @@ static inline int rseq_slice_resume(struct task_struct *t, struct ksignal *ksig)
  */
 static inline void rseq_slice_sched_out(struct task_struct *t)
 {
-	if (!t->rseq_slice.held.any)
-		return;
-	if (likely(!t->rseq_slice.held.granted && rseq_area_alone(t)))
-		return;
-	__rseq_slice_sched_out(t);
+	if (t->rseq_slice.held.any)
+		__rseq_slice_sched_out(t);
+}
+
+/**
+ * rseq_slice_migrate - A task will run on another CPU
+ * @t:	a task that does not run
+ *
+ * Context: before the task's CPU number changes; its rq lock or pi_lock held.
+ */
+static inline void rseq_slice_migrate(struct task_struct *t)
+{
+	t->rseq_slice.outdated = 1;
 }
 
 #else /* CONFIG_RSEQ_SLICE_EXTENSION */
@@ -226,16 +210,6 @@ static inline int rseq_area_reset_ids(struct task_struct *t)
 
 static inline void rseq_area_unregister(struct task_struct *t) { }
 
-static inline int rseq_area_update(struct task_struct *t)
-{
-	return 0;
-}
-
-static inline int rseq_area_update_tail(struct task_struct *t)
-{
-	return 0;
-}
-
 static inline void rseq_area_drop_cid(struct task_struct *t) { }
 
 static inline void rseq_area_mm_init(struct mm_struct *mm) { }
@@ -264,6 +238,8 @@ static inline int rseq_slice_resume(struct task_struct *t, struct ksignal *ksig)
 }
 
 static inline void rseq_slice_sched_out(struct task_struct *t) { }
+
+static inline void rseq_slice_migrate(struct task_struct *t) { }
 
 #endif /* !CONFIG_RSEQ_SLICE_EXTENSION */
 #endif /* _LINUX_RSEQ_SLICE_H */

@@ -65,16 +65,19 @@ struct rseq_area_ids {
 
 /**
  * struct rseq_slice - Extended rseq state of a task
- * @held:		what the task has only while it runs
+ * @held:		what the context switch takes from the task
  * @held.granted:	a grant is live
  * @held.cid:		@cid is taken in the bitmap of the task's mm
  * @held.any:		both at once: does the context switch have work to do?
  * @enabled:		the task asked for slice extensions (prctl or DEFAULT_ON)
+ * @outdated:		identifiers in user memory may not be the right ones
+ * @resume:		both at once: does the way to user mode have work to do?
+ * @kept:		@cid is taken, and stays so while the task does not run
  * @yielded:		the rseq_slice_yield(2) being entered ended a live grant
  * @stale:		the slice_ctrl word of the task must be zeroed before user mode
  * @overdue:		the timer of the live grant has fired
  * @len:		length of the registered area in bytes; 0 without a registration
- * @cid:		concurrency id, valid while @held.cid
+ * @cid:		concurrency id, valid while @held.cid or @kept
  * @ids:		identifiers in user memory, as the kernel wrote them last
  * @start:		when the live grant was given (CLOCK_MONOTONIC)
  * @grants:		number of grants
@@ -92,7 +95,14 @@ struct rseq_slice {
 		};
 		u16		any;
 	} held;
-	u8			enabled;
+	union {
+		struct {
+			u8	enabled;
+			u8	outdated;
+		};
+		u16		resume;
+	};
+	u8			kept;
 	u8			yielded;
 	u8			stale;
 	u8			overdue;

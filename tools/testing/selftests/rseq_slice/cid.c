@@ -182,6 +182,111 @@ static void *come_and_go(void *arg)
 	return NULL;
 }
 
+static volatile bool noted;
+
+static void *note_id(void *arg)
+{
+	struct worker *worker = arg;
+	struct rseq_slice_area *area = worker_area(worker);
+
+	worker->highest = *(volatile uint32_t *)&area->mm_cid;
+	noted = true;
+	return NULL;
+}
+
+/*
+ * A process of one thread has number 0, runs or not.  From its first other
+ * thread on it has to let go of the number while it waits, and it gets it back.
+ */
+TEST_F(cid, handed_on)
+{
+	RETURN_IF_SKIPPED;
+
+	struct worker first = { .cpu = self->cpus - 1, .len = variant->len };
+	struct rseq_slice_area *area = worker_area(&first);
+
+	ASSERT_FALSE(first.failed);
+	for (int i = 0; i < 5; i++) {
+		struct worker second = { .cpu = first.cpu, .len = variant->len };
+
+		for (int j = 0; j < 5; j++) {
+			sched_yield();
+			ASSERT_EQ(0, area->mm_cid);
+		}
+		noted = false;
+		ASSERT_EQ(0, pthread_create(&second.self, NULL, note_id, &second));
+		pthread_join(second.self, NULL);
+		EXPECT_TRUE(noted);
+		EXPECT_FALSE(second.failed);
+		EXPECT_EQ(0, second.highest);
+		ASSERT_EQ(0, area->mm_cid);
+	}
+}
+
+/* The same where the other user of the address space is a process. */
+TEST_F(cid, vfork)
+{
+	RETURN_IF_SKIPPED;
+
+	struct worker first = { .cpu = self->cpus - 1, .len = variant->len };
+	struct rseq_slice_area *area = worker_area(&first), *other = new_area();
+	static volatile unsigned int seen;
+	unsigned int len = variant->len;
+	int status;
+	pid_t pid;
+
+	ASSERT_FALSE(first.failed);
+	ASSERT_NE(NULL, other);
+	sched_yield();
+	seen = 99;
+	pid = vfork();
+	if (!pid) {
+		if (!sys_rseq(other, len, 0, SIG))
+			seen = *(volatile uint32_t *)&other->mm_cid;
+		_exit(0);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, seen);
+	EXPECT_EQ(0, area->mm_cid);
+}
+
+/* How often, of ROUNDS, a second thread on another CPU had another number than this one. */
+static int differ(struct rseq_slice_area *area, unsigned int len)
+{
+	int count = 0;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		struct worker second = { .cpu = 0, .len = len };
+
+		noted = false;
+		if (pthread_create(&second.self, NULL, note_id, &second))
+			return -1;
+		/* This thread runs while the other looks, or the round is spoilt. */
+		while (!noted)
+			;
+		count += second.highest != *(volatile uint32_t *)&area->mm_cid;
+		pthread_join(second.self, NULL);
+		if (second.failed)
+			return -1;
+	}
+	return count;
+}
+
+/* The child of a fork has a number of its own in an address space of its own. */
+TEST_F_TIMEOUT(cid, forked, 600)
+{
+	RETURN_IF_SKIPPED;
+
+	struct worker first = { .cpu = self->cpus - 1, .len = variant->len };
+	struct rseq_slice_area *area = worker_area(&first);
+
+	if (self->cpus < 2)
+		SKIP(return, "needs two CPUs");
+	ASSERT_FALSE(first.failed);
+	EXPECT_EQ(0, in_child(_exit(differ(area, variant->len) <= ROUNDS / 2)));
+}
+
 /* Threads that exit, and processes that fork and exec, leave no id behind. */
 TEST_F_TIMEOUT(cid, exits, 600)
 {

@@ -136,6 +136,7 @@ struct cpu {
 	int	live;		/* thread under a grant */
 	int	leaving;	/* thread that was switched out under a grant */
 	int	ended;		/* thread whose grant ended and that still runs */
+	int	running;	/* thread that was switched to last */
 	bool	waiting;	/* a real-time thread was woken here and waits */
 };
 
@@ -193,7 +194,7 @@ static void see_refusal(struct cpu *cpu, int pid, const char *why, struct seen *
 }
 
 /* The end of a grant comes right behind the switch that ends it. */
-static void see_switch(struct cpu *cpu, int prev, int next_prio, struct seen *seen)
+static void see_switch(struct cpu *cpu, int prev, int next, int next_prio, struct seen *seen)
 {
 	seen->lost += cpu->leaving != 0;
 	if (cpu->live && cpu->live == prev)
@@ -203,6 +204,7 @@ static void see_switch(struct cpu *cpu, int prev, int next_prio, struct seen *se
 	if (cpu->ended && cpu->ended == prev)
 		seen->followed++;
 	cpu->ended = 0;
+	cpu->running = next;
 	if (next_prio < 99)
 		cpu->waiting = false;
 }
@@ -222,10 +224,14 @@ static void check_line(struct cpu *cpu, const char *line, int number, struct see
 		see_end(cpu, field(at, "pid="), seen);
 	at = event(line, "sched_switch");
 	if (at)
-		see_switch(cpu, field(at, "prev_pid="), field(at, "next_prio="), seen);
-	/* Woken by this CPU for this CPU: the order of events is exact. */
+		see_switch(cpu, field(at, "prev_pid="), field(at, "next_pid="), field(at, "next_prio="), seen);
+	/*
+	 * Woken by this CPU for this CPU: the order of events is exact.  One whose timer
+	 * expires before it has gone to sleep runs on and does not wait.
+	 */
 	at = event(line, "sched_wakeup");
-	if (at && field(at, " prio=") < 99 && field(at, "target_cpu=") == number) {
+	if (at && field(at, " prio=") < 99 && field(at, "target_cpu=") == number &&
+	    field(at, " pid=") != cpu->running) {
 		cpu->waiting = true;
 		seen->realtime++;
 	}
