@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * VM: icount smp=4
+ * VM: multi smp=4
  *
  * What cookies cost a load: instructions of all CPUs for the same work without cookies, with one for all, and
  * with one for each half.  message: 5 senders to 5 receivers over socket pairs, two groups.  compute: 8
@@ -10,6 +11,8 @@
  * without may run together, the one has to run alone.  busy is the CPU time that the three got, as a
  * part of what the core has: 5/6 when the one leads a third of the time, more when it gets less.  forced is how much
  * of the time the kernel says CPUs were forced idle (core_sched.force_idle_usec), as a part of the same.
+ *
+ * The second VM has CPUs that really run at once, so that waiting for each other's locks is in its figures.
  *
  * Fair: the same work in each mode and on each kernel.  Instructions tell what the kernel executes more; that
  * cores stand still for security is not in them, but in busy and forced.

@@ -43,7 +43,7 @@ static void *compute_alone(void *unused)
 /* @pending: what is put off by @action while noise is made; or "" */
 static void measure(const char *pending, void (*noise)(void), long action)
 {
-	long i, n = moment() ? 2 : 50, before;
+	long i, n = moment() ? 2 : noise ? 100 : 1000, before;
 	const char *mode = on ? "on" : "off";
 	pthread_t thread;
 	char metric[64];

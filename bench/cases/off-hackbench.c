@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * VM: icount smp=4
+ * VM: multi smp=4
  *
  * hackbench's load, small: SIZE senders write to each of as many receivers over socket pairs, on
  * all CPUs, as processes and as threads; instructions of all CPUs for a message, from the moment at

@@ -48,6 +48,7 @@ static int turn;
 static long futex_trips;
 static bool unregistered;
 
+/* A thread of one that has none gets none either. */
 static void take_area_back(void)
 {
 	struct rseq_slice_area *area = rseq_slice_area();
@@ -69,8 +70,6 @@ static void *answer(void *unused)
 	long i;
 
 	pin(0);
-	if (unregistered)
-		take_area_back();
 	for (i = 0; i < futex_trips + 100; i++)
 		pass(1, 0);
 	return unused;
@@ -135,5 +134,8 @@ int main(void)
 	storm(2);
 	storm(16);
 	storm(128);
+	unregistered = true;
+	pin(quiet_cpu());
+	futex_cost();
 	return 0;
 }

@@ -161,6 +161,63 @@ TEST_F_TIMEOUT(core, cpus_go_and_come, 1200)
 	EXPECT_TRUE(everybody_runs(self));
 }
 
+/* Real-time, wherever there is room, and now and then more of them than CPUs. */
+static pid_t spawn_burst(void)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	pid_t pid = spawn();
+	double end;
+
+	if (pid)
+		return pid;
+	if (sched_setscheduler(0, SCHED_RR, &param))
+		_exit(1);
+	for (;;) {
+		for (end = now() + 0.001; now() < end;)
+			;
+		nap(0.003);
+	}
+}
+
+static bool kernel_has_warned(void)
+{
+	char line[32];
+
+	read_line("/proc/sys/kernel/tainted", line, sizeof(line));
+	return atol(line) & 1 << 9;
+}
+
+/*
+ * A CPU that goes away looks for tasks to run until the end. It must not pull
+ * real-time tasks that are too many elsewhere: the kernel would warn of it.
+ */
+TEST_F_TIMEOUT(core, cpus_go_with_real_time, 1200)
+{
+	double end = now() + 10;
+	char path[64];
+	int i;
+
+	if (kernel_has_warned())
+		SKIP(return, "the kernel has warned of something before");
+	ASSERT_EQ(0, core_create(0));
+	for (i = 0; i < 2 * self->cpus; i++) {
+		self->hog[i] = spawn_burst();
+		ASSERT_GT(self->hog[i], 0);
+	}
+	for (i = 0; i < 4 * self->cpus || now() < end; i++) {
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/cpu/cpu%d/online",
+			 i % self->cpus);
+		if (access(path, W_OK))
+			continue;
+		ASSERT_EQ(0, write_line(path, "0"));
+		ASSERT_EQ(0, write_line(path, "1"));
+	}
+	for (i = 0; i < 2 * self->cpus; i++)
+		EXPECT_TRUE(makes_progress(self->hog[i], 0.005));
+	EXPECT_FALSE(kernel_has_warned());
+}
+
 TEST_F_TIMEOUT(core, smt_off_and_on, 1200)
 {
 	const char *control = "/sys/devices/system/cpu/smt/control";

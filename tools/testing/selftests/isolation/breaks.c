@@ -137,7 +137,7 @@ TEST_F(breaks, only_while_enabled)
  * starts when told, so that its own start interrupts nobody later.
  */
 struct nuisance {
-	atomic_int	go, done;
+	atomic_int	go, done, turns;
 	int		cpu, victim_cpu;
 	pid_t		victim, tid;
 	void		(*act)(struct nuisance *n);
@@ -173,7 +173,7 @@ static bool compute_under(struct nuisance *n, void (*act)(struct nuisance *n),
 	usleep(10000);
 	*before = isol_breaks();
 	atomic_store(&n->go, 1);
-	done = SPIN_FOR(atomic_load(&n->done));
+	done = SPIN_FOR((atomic_fetch_add(&n->turns, 1), atomic_load(&n->done)));
 	*after = isol_breaks();
 	pthread_join(thread, NULL);
 	return done;
@@ -182,8 +182,13 @@ static bool compute_under(struct nuisance *n, void (*act)(struct nuisance *n),
 static void call_functions(struct nuisance *n)
 {
 	n->before = interrupt_count("CAL", n->victim_cpu);
-	for (int i = 0; i < TIMES; i++)
+	for (int i = 0; i < TIMES; i++) {
+		int turns = atomic_load(&n->turns);
+
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+		/* The next one is to find it in user mode again. */
+		SPIN_FOR(atomic_load(&n->turns) - turns >= 2);
+	}
 	n->after = interrupt_count("CAL", n->victim_cpu);
 }
 

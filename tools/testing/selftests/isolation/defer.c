@@ -36,7 +36,7 @@
 enum order { READ, WRITE, TOUCH, DISABLE, STOP };
 
 struct victim {
-	atomic_int	orders, done;
+	atomic_int	orders, done, turns;
 	enum order	order;
 	long		result;
 	pid_t		pid;
@@ -87,8 +87,10 @@ static int live(struct victim *v, int cpu, int actions)
 	if (actions && (isol_set(PR_ISOL_QUIESCE_CFG, actions) || isol_enable(QUIESCE)))
 		return 2;
 	for (int n = 1; v->order != STOP; n++) {
-		while (atomic_load(&v->orders) < n)
+		while (atomic_load(&v->orders) < n) {
+			atomic_fetch_add(&v->turns, 1);
 			__builtin_ia32_pause();
+		}
 		v->result = obey(v, page);
 		atomic_store(&v->done, n);
 	}
@@ -285,6 +287,14 @@ static bool text_noise(struct stage *s UNUSED)
 	       write_file(TRACING "current_tracer", "nop");
 }
 
+/* It is in user mode again, after whatever was done to it. */
+static void goes_on(struct victim *v)
+{
+	int turns = atomic_load(&v->turns);
+
+	SPIN_FOR(atomic_load(&v->turns) - turns >= 2);
+}
+
 /* The tick and others go on for a moment after a task has come to a CPU. */
 static bool settled(struct victim *v)
 {
@@ -318,8 +328,10 @@ static struct noise noise(struct __test_metadata *_metadata, struct stage *s, in
 		TH_LOG("the victim is never left alone");
 	noise.calls = isolation_of(s->victim->pid, "breaks_call");
 	noise.deferred = isolation_of(s->victim->pid, "deferred");
-	for (int i = 0; i < rounds; i++)
+	for (int i = 0; i < rounds; i++) {
 		make(s);
+		goes_on(s->victim);
+	}
 	/* An interruption is counted on return from it. */
 	tell(s->victim, READ);
 	noise.calls = isolation_of(s->victim->pid, "breaks_call") - noise.calls;
