@@ -224,7 +224,8 @@ static void check_line(struct cpu *cpu, const char *line, int number, struct see
 		see_end(cpu, field(at, "pid="), seen);
 	at = event(line, "sched_switch");
 	if (at)
-		see_switch(cpu, field(at, "prev_pid="), field(at, "next_pid="), field(at, "next_prio="), seen);
+		see_switch(cpu, field(at, "prev_pid="), field(at, "next_pid="),
+			   field(at, "next_prio="), seen);
 	/*
 	 * Woken by this CPU for this CPU: the order of events is exact.  One whose timer
 	 * expires before it has gone to sleep runs on and does not wait.
