@@ -7,9 +7,9 @@
  *	none METRIC MODE SIZE REASON			this kernel cannot: why
  *
  * A span's instructions are all that all CPUs executed between span_begin() and span_row(), or only
- * those of CPU where that is not -, less what the case says it executed itself (MINUS).  In a VM with -icount shift=0 a nanosecond of virtual time
- * passes for each instruction, on whichever CPU, so they are a difference of the clock; while all CPUs
- * are idle the clock leaps to the next timer, so a case that lets that happen gives times, not
+ * those of CPU where that is not -, less what the case says it executed itself (MINUS).  In a VM
+ * with -icount shift=0 a nanosecond of virtual time passes for each instruction, on whichever CPU, so
+ * they are a difference of the clock; while all CPUs are idle the clock leaps to the next timer, so a case that lets that happen gives times, not
  * instructions.  Elsewhere they are what the plugin counted (count.c) between two markers with that
  * NUMBER, and only there they are known for one CPU.
  *

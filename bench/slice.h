@@ -8,6 +8,12 @@
 
 #define RSEQ_SIG	0x53053053
 
+/* Unregister libc's area of this thread; whether there is none now. */
+static inline bool take_area_back(struct rseq_slice_area *area)
+{
+	return !area || !syscall(SYS_rseq, area, 32, 1, RSEQ_SIG);
+}
+
 /* libc's area, or one of our own when that is too short to enable; NULL where there is no extension. */
 static inline struct rseq_slice_area *slice_area(void)
 {
@@ -15,7 +21,7 @@ static inline struct rseq_slice_area *slice_area(void)
 
 	if (!rseq_slice_enable(area))
 		return area;
-	if (area && syscall(SYS_rseq, area, 32, 1, RSEQ_SIG))
+	if (!take_area_back(area))
 		return NULL;
 	area = aligned_alloc(64, 64);
 	CHECK(area);

@@ -263,6 +263,7 @@ static int replace_tail(struct task_struct *t, u32 node_id, u32 mm_cid)
 	return 0;
 }
 
+/* Seldom, so what it needs is kept out of its caller. */
 static noinline int replace(struct task_struct *t, u32 cpu_id, u32 mm_cid)
 {
 	struct rseq_area_ids ids = { cpu_id, cpu_to_node(cpu_id), mm_cid };

@@ -33,7 +33,8 @@
 
 /*
  * Is any byte set?  There are some words of them, and this is asked at each
- * system call of a task that quiesces: memchr_inv() takes twice as long.
+ * system call of a task that quiesces: with memchr_inv() it is 244 instructions
+ * instead of 79, for all of a CPU's.
  */
 static __always_inline bool any_set(const void *bytes, size_t size)
 {

@@ -103,7 +103,7 @@ inline check()
 				assert(a == b || !(held[a] || kept[a]) || !(held[b] || kept[b]) ||
 				       cid[a] != cid[b]);					/* I3 */
 			}
-	}
+		}
 		a = 0;
 		b = 0
 	}

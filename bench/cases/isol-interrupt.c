@@ -30,7 +30,7 @@ static void *compute_alone(void *unused)
 	why = on ? isolate() : NULL;
 	tid = syscall(SYS_gettid);
 	ready = true;
-	/* The first turn on the way out of the kernel is over when it is counted. */
+	/* What is still on its way to this CPU comes before the span. */
 	compute(100000);
 	span = span_begin();
 	__asm__ __volatile__("1:	inc %0\n	cmpb $0, %1\n	je 1b"

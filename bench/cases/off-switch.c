@@ -48,15 +48,6 @@ static int turn;
 static long futex_trips;
 static bool unregistered;
 
-/* A thread of one that has none gets none either. */
-static void take_area_back(void)
-{
-	struct rseq_slice_area *area = rseq_slice_area();
-
-	if (area)
-		CHECK(!syscall(SYS_rseq, area, 32, 1, RSEQ_SIG));
-}
-
 static void pass(int from, int to)
 {
 	while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != from)
@@ -82,8 +73,9 @@ static void futex_cost(void)
 	long i;
 
 	futex_trips = often(2000);
+	/* A thread of one that has none gets none either. */
 	if (unregistered)
-		take_area_back();
+		CHECK(take_area_back(rseq_slice_area()));
 	CHECK(!pthread_create(&other, NULL, answer, NULL));
 	for (i = 0; i < futex_trips + 100; i++) {
 		if (i == 100)

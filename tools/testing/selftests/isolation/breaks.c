@@ -183,11 +183,8 @@ static void call_functions(struct nuisance *n)
 {
 	n->before = interrupt_count("CAL", n->victim_cpu);
 	for (int i = 0; i < TIMES; i++) {
-		int turns = atomic_load(&n->turns);
-
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-		/* The next one is to find it in user mode again. */
-		SPIN_FOR(atomic_load(&n->turns) - turns >= 2);
+		WAIT_FOR_TURNS(&n->turns);
 	}
 	n->after = interrupt_count("CAL", n->victim_cpu);
 }

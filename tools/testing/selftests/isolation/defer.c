@@ -287,14 +287,6 @@ static bool text_noise(struct stage *s UNUSED)
 	       write_file(TRACING "current_tracer", "nop");
 }
 
-/* It is in user mode again, after whatever was done to it. */
-static void goes_on(struct victim *v)
-{
-	int turns = atomic_load(&v->turns);
-
-	SPIN_FOR(atomic_load(&v->turns) - turns >= 2);
-}
-
 /* The tick and others go on for a moment after a task has come to a CPU. */
 static bool settled(struct victim *v)
 {
@@ -330,7 +322,7 @@ static struct noise noise(struct __test_metadata *_metadata, struct stage *s, in
 	noise.deferred = isolation_of(s->victim->pid, "deferred");
 	for (int i = 0; i < rounds; i++) {
 		make(s);
-		goes_on(s->victim);
+		WAIT_FOR_TURNS(&s->victim->turns);
 	}
 	/* An interruption is counted on return from it. */
 	tell(s->victim, READ);

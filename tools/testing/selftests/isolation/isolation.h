@@ -106,6 +106,13 @@ static inline double now(void)
 	_met;								\
 })
 
+/* Wait until who counts @turns in user mode is there again, after whatever was done to it. */
+#define WAIT_FOR_TURNS(turns)						\
+({									\
+	int _turns = atomic_load(turns);				\
+	SPIN_FOR(atomic_load(turns) - _turns >= 2);			\
+})
+
 static inline bool run_on(int cpu)
 {
 	cpu_set_t set;
