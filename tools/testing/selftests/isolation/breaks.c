@@ -184,7 +184,7 @@ static void call_functions(struct nuisance *n)
 	n->before = interrupt_count("CAL", n->victim_cpu);
 	for (int i = 0; i < TIMES; i++) {
 		syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
-		WAIT_FOR_TURNS(&n->turns);
+		wait_for_turns(&n->turns);
 	}
 	n->after = interrupt_count("CAL", n->victim_cpu);
 }

@@ -322,7 +322,7 @@ static struct noise noise(struct __test_metadata *_metadata, struct stage *s, in
 	noise.deferred = isolation_of(s->victim->pid, "deferred");
 	for (int i = 0; i < rounds; i++) {
 		make(s);
-		WAIT_FOR_TURNS(&s->victim->turns);
+		wait_for_turns(&s->victim->turns);
 	}
 	/* An interruption is counted on return from it. */
 	tell(s->victim, READ);

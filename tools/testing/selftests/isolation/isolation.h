@@ -107,11 +107,12 @@ static inline double now(void)
 })
 
 /* Wait until who counts @turns in user mode is there again, after whatever was done to it. */
-#define WAIT_FOR_TURNS(turns)						\
-({									\
-	int _turns = atomic_load(turns);				\
-	SPIN_FOR(atomic_load(turns) - _turns >= 2);			\
-})
+static inline bool wait_for_turns(atomic_int *turns)
+{
+	int before = atomic_load(turns);
+
+	return SPIN_FOR(atomic_load(turns) - before >= 2);
+}
 
 static inline bool run_on(int cpu)
 {
