@@ -9,6 +9,7 @@
 #define _LINUX_SCHED_CORE_H
 
 #include <linux/errno.h>
+#include <linux/jump_label.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
 
@@ -18,7 +19,17 @@ struct pid_namespace;
 struct seq_file;
 struct task_struct;
 
+int idle_cpu(int cpu);
+
 #ifdef CONFIG_SCHED_CORE
+
+DECLARE_STATIC_KEY_FALSE(__sched_core_enabled);
+
+/* Has anybody a cookie? Off, the scheduler is the base's. */
+static __always_inline bool sched_core_enabled(void)
+{
+	return static_branch_unlikely(&__sched_core_enabled);
+}
 
 /**
  * struct core_task - what core scheduling knows about a task
@@ -78,12 +89,32 @@ void sched_core_inherit(struct task_struct *kthread);
 u64 sched_core_cookie_id(struct task_struct *p);
 int sched_core_prctl(unsigned int cmd, pid_t pid, unsigned int scope,
 		     unsigned long uaddr);
-int sched_core_idle_cpu(int cpu);
+bool __sched_core_idle_cpu(int cpu);
+
+/**
+ * sched_core_idle_cpu() - is a CPU idle, willingly or not?
+ * @cpu: CPU
+ *
+ * idle_cpu() answers "could a task be put there"; this one answers "is it
+ * running its idle task", which is what the tick wants to know.
+ *
+ * Context: any.
+ * Return: true for idle and forced idle.
+ */
+static inline bool sched_core_idle_cpu(int cpu)
+{
+	return sched_core_enabled() ? __sched_core_idle_cpu(cpu) : idle_cpu(cpu);
+}
 
 #else /* !CONFIG_SCHED_CORE */
 
 struct core_task { };
 struct core_stat { };
+
+static __always_inline bool sched_core_enabled(void)
+{
+	return false;
+}
 
 static inline void core_stat_add(struct core_stat *to, struct core_stat *from)
 {
@@ -105,8 +136,6 @@ static inline void sched_core_proc_show_sum(struct seq_file *m,
 {
 }
 
-int idle_cpu(int cpu);
-
 static inline void sched_core_init_task(struct task_struct *p) { }
 static inline void sched_core_fork(struct task_struct *p) { }
 static inline void sched_core_free(struct task_struct *p) { }
@@ -118,7 +147,7 @@ static inline int sched_core_prctl(unsigned int cmd, pid_t pid,
 	return -EINVAL;
 }
 
-static inline int sched_core_idle_cpu(int cpu)
+static inline bool sched_core_idle_cpu(int cpu)
 {
 	return idle_cpu(cpu);
 }

@@ -1252,22 +1252,9 @@ bool __sched_core_fits(struct rq *rq, struct task_struct *p)
 	       core_is_idle(core);
 }
 
-/**
- * sched_core_idle_cpu() - is a CPU idle, willingly or not?
- * @cpu: CPU
- *
- * idle_cpu() answers "could a task be put there"; this one answers "is it
- * running its idle task", which is what the tick wants to know.
- *
- * Context: any.
- * Return: 1 for idle and forced idle, otherwise 0.
- */
-int sched_core_idle_cpu(int cpu)
+bool __sched_core_idle_cpu(int cpu)
 {
 	struct rq *rq = cpu_rq(cpu);
 
-	if (sched_core_enabled() && rcu_access_pointer(rq->curr) == rq->idle)
-		return 1;
-
-	return idle_cpu(cpu);
+	return rcu_access_pointer(rq->curr) == rq->idle;
 }

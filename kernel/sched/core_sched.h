@@ -222,14 +222,6 @@ struct core_rq {
 	struct callback_head	steal_head;
 };
 
-DECLARE_STATIC_KEY_FALSE(__sched_core_enabled);
-
-/* Has anybody a cookie? Off, the scheduler is the base's. */
-static __always_inline bool sched_core_enabled(void)
-{
-	return static_branch_unlikely(&__sched_core_enabled);
-}
-
 /* core_sched.c */
 u64 core_cookie_number(struct task_struct *p);
 void sched_core_cpu_activate(unsigned int cpu);
@@ -310,11 +302,6 @@ static inline bool sched_core_fits(struct rq *rq, struct task_struct *p)
 #else /* !CONFIG_SCHED_CORE */
 
 struct core_rq { };
-
-static __always_inline bool sched_core_enabled(void)
-{
-	return false;
-}
 
 static inline struct task_struct *sched_core_pick(struct rq *rq,
 						  struct task_struct *prev,
