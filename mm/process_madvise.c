@@ -38,12 +38,13 @@
  *			removed, and nobody sleeps for a disk with a flush owed.
  *	Yield rule	A step is at most one VMA (for ageing, one PMD). After a
  *			step, if somebody waits for the mmap_lock, it is
- *			released and taken again. While we hold it for reading
- *			the first waiter is a writer, and page faults queue up
- *			behind it: it is the target that waits. A hold for
- *			writing is only interrupted between ranges, because a
- *			range is one change of the layout. There is a step
- *			between any two yields, so a call always ends.
+ *			released, and taken again after who waited has had the
+ *			time to take it. While we hold it for reading the first
+ *			waiter is a writer, and page faults queue up behind it:
+ *			it is the target that waits. A hold for writing is only
+ *			interrupted between ranges, because a range is one
+ *			change of the layout. There is a step between any two
+ *			yields, so a call always ends.
  *	Drop rule	WILLNEED on a file and DONTNEED or FREE under
  *			userfaultfd events release the lock for the time of the
  *			I/O or of the event; COLLAPSE while it looks for a huge
@@ -116,6 +117,7 @@
 #include <linux/blkdev.h>
 #include <linux/capability.h>
 #include <linux/cgroup.h>
+#include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/fadvise.h>
 #include <linux/file.h>
@@ -159,6 +161,10 @@
 /* Flags of which a call can have one. */
 #define PMADV_FILTERS	(PMADV_ANON | PMADV_FILE)
 #define PMADV_CONTENT	(PMADV_SOFT_DIRTY | PMADV_STOPPED)
+
+/* Who waits for the mmap_lock is left so many turns, in us, to take it. */
+#define PMADV_TURN	20
+#define PMADV_TURNS	20
 
 /**
  * struct pmadv_rule - what one advice may do
@@ -422,6 +428,23 @@ static bool pmadv_target_gone(struct mm_struct *mm)
 }
 
 /*
+ * Stay away from the mmap_lock until those who waited for it have it. That it
+ * is free is not enough: a writer takes a while to wake up, readers that come
+ * meanwhile may have the lock first, and we would be back each time until the
+ * writer has waited for so long that the lock is handed over, 4 ms. If there
+ * is always somebody who waits, it is our turn after a while.
+ */
+static void pmadv_let_in(struct pmadv *pm)
+{
+	int turns = PMADV_TURNS;
+
+	do {
+		usleep_range(PMADV_TURN, 2 * PMADV_TURN);
+	} while (--turns && mmap_lock_is_contended(pm->mm) &&
+		 !fatal_signal_pending(current));
+}
+
+/*
  * Between two steps: is there a reason to end, is somebody waiting? May
  * release the mmap_lock and take it again; on error it may not be held.
  */
@@ -437,7 +460,7 @@ static int pmadv_checkpoint(struct pmadv *pm, bool may_yield)
 		return 0;
 
 	pmadv_unlock(pm);
-	cond_resched();
+	pmadv_let_in(pm);
 	return pmadv_lock(pm);
 }
 

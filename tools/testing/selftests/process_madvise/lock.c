@@ -110,6 +110,78 @@ TEST_F(yield, target_maps)
 }
 
 /*
+ * The turn. A thread of the target maps and unmaps a page all the time, while
+ * a range of many page tables with a single page each is advised: the call
+ * gives the lock up after each of them, and could have it back before the
+ * target is awake.
+ */
+#define TABLES		512
+
+struct looper {
+	unsigned long rounds;
+	bool stop;
+};
+
+static long job_map_sparse(long tables, long unused __attribute__((unused)))
+{
+	char *mem = mmap(NULL, tables * HUGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	long i;
+
+	if (mem == MAP_FAILED || madvise(mem, tables * HUGE, MADV_NOHUGEPAGE))
+		die("mmap");
+	for (i = 0; i < tables; i++)
+		mem[i * HUGE] = 1;
+	return (long)mem;
+}
+
+static long job_loop(long arg, long unused __attribute__((unused)))
+{
+	struct looper *looper = (struct looper *)arg;
+	void *mem;
+
+	run_on(1);
+	while (!load(&looper->stop)) {
+		mem = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (mem == MAP_FAILED || munmap(mem, PAGE))
+			die("mmap");
+		store(&looper->rounds, looper->rounds + 1);
+	}
+	return 0;
+}
+
+/*
+ * Who waits for the lock has it before the call goes on. How often it waits is
+ * chance, so one call of many has to do.
+ * Mutations: lock-no-turn, lock-no-yield, lock-whole-range
+ */
+TEST(turn)
+{
+	struct looper *looper = share(sizeof(*looper));
+	unsigned long before, rounds = 0;
+	struct agent target;
+	void *mem;
+	int i;
+
+	if (nth_cpu(1) < 0)
+		SKIP(return, "one CPU only");
+	target = agent_start();
+	mem = (void *)ask(&target, job_map_sparse, TABLES, 0);
+	agent_begin(&target, job_loop, (long)looper, 0);
+	ASSERT_TRUE(wait_for(load(&looper->rounds)));
+	for (i = 0; i < 20 && rounds < TABLES / 4; i++) {
+		before = load(&looper->rounds);
+		ASSERT_EQ(TABLES * HUGE, pmadv_range(target.pidfd, mem, TABLES * HUGE, MADV_COLD));
+		rounds = load(&looper->rounds) - before;
+	}
+	TH_LOG("%lu rounds in call %d", rounds, i);
+	EXPECT_LE(TABLES / 4, rounds);
+	store(&looper->stop, true);
+	EXPECT_EQ(0, agent_result(&target));
+	agent_kill(&target);
+}
+
+/*
  * The flush. A thread of the target on the second CPU, and nobody else, has to
  * be told to forget what the vector took from the page tables.
  */
