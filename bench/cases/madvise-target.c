@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * VM: icount smp=4
- * VM: multi smp=4
  *
- * What the target feels.  mmap: a target maps and unmaps a page in a loop while
- * its 64 MiB are advised (MADV_COLD, one call of 32 ranges of 2M) again and again; the longest of its pairs of
- * calls in virtual nanoseconds, and how many it made in a millisecond; off: with nobody that advises.  slowdown is how
- * many times fewer pairs it made with somebody than with nobody.  In the first VM CPUs take turns, so that the target gets
- * the lock at the end of somebody's turn; what is to be compared is the second, where they run at once.
+ * What cookies cost the target, and how long they hold; what it feels of advices: madvise-felt.
  *
  * log: instructions for a pair of calls of a process that changes its own layout, with nobody interested (off)
  * and after its cookie was asked for (on): mmap+munmap, brk, mprotect.  SIZE is how many such pairs, as
@@ -20,44 +15,6 @@
  * Fair: the same loops in the same program on all kernels; where there are no cookies the rows say so.
  */
 #include "../madvise.h"
-
-static void felt(void)
-{
-	size_t size = moment() ? 4 * MIB : 64 * MIB;
-	double took, rate, alone = 0;
-	struct target target;
-	uint64_t start;
-	int advised;
-
-	target = make_target(size, 1, quiet_cpu());
-	order(&target, TOUCH);
-	for (advised = 0; advised < 2; advised++) {
-		const char *mode = advised ? "on" : "off";
-
-		order(&target, MAP);
-		target.shared->longest = 0;
-		target.shared->calls = 0;
-		start = now();
-		if (advised) {
-			while (now() - start < (moment() ? 3000000 : 100000000))
-				if (advise_all(&target, 2 * MIB, 32, MADV_COLD, 0, NULL) < 0)
-					break;
-		} else {
-			nap(0.02);
-		}
-		took = now() - start;
-		row("mmap longest", mode, NO_SIZE, target.shared->longest, "ns");
-		rate = target.shared->calls * 1e6 / took;
-		row("mmap rate", mode, NO_SIZE, rate, "1/ms");
-		if (!advised)
-			alone = rate;
-		else if (rate)
-			row("mmap slowdown", mode, NO_SIZE, alone / rate, "times");
-		else
-			none("mmap slowdown", mode, NO_SIZE, "the target never got the lock");
-	}
-	end_target(&target);
-}
 
 static void log_cost(bool on, long times)
 {
@@ -145,7 +102,6 @@ int main(void)
 	long times;
 
 	pin(0);
-	felt();
 	for (times = 100; times <= 10000; times *= 10) {
 		log_cost(false, often(times));
 		log_cost(true, often(times));

@@ -16,7 +16,7 @@
 
 static void getppid_cost(void)
 {
-	long i, calls = often(20000);
+	long i, calls = often(200000);
 	struct span start;
 
 	for (i = 0; i < 1000; i++)
