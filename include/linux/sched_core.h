@@ -20,6 +20,7 @@ struct seq_file;
 struct task_struct;
 
 int idle_cpu(int cpu);
+bool __sched_core_idle_cpu(int cpu);
 
 #ifdef CONFIG_SCHED_CORE
 
@@ -89,22 +90,6 @@ void sched_core_inherit(struct task_struct *kthread);
 u64 sched_core_cookie_id(struct task_struct *p);
 int sched_core_prctl(unsigned int cmd, pid_t pid, unsigned int scope,
 		     unsigned long uaddr);
-bool __sched_core_idle_cpu(int cpu);
-
-/**
- * sched_core_idle_cpu() - is a CPU idle, willingly or not?
- * @cpu: CPU
- *
- * idle_cpu() answers "could a task be put there"; this one answers "is it
- * running its idle task", which is what the tick wants to know.
- *
- * Context: any.
- * Return: true for idle and forced idle.
- */
-static inline bool sched_core_idle_cpu(int cpu)
-{
-	return sched_core_enabled() ? __sched_core_idle_cpu(cpu) : idle_cpu(cpu);
-}
 
 #else /* !CONFIG_SCHED_CORE */
 
@@ -147,11 +132,21 @@ static inline int sched_core_prctl(unsigned int cmd, pid_t pid,
 	return -EINVAL;
 }
 
+#endif /* CONFIG_SCHED_CORE */
+
+/**
+ * sched_core_idle_cpu() - is a CPU idle, willingly or not?
+ * @cpu: CPU
+ *
+ * idle_cpu() answers "could a task be put there"; this one answers "is it
+ * running its idle task", which is what the tick wants to know.
+ *
+ * Context: any.
+ * Return: true for idle and forced idle.
+ */
 static inline bool sched_core_idle_cpu(int cpu)
 {
-	return idle_cpu(cpu);
+	return sched_core_enabled() ? __sched_core_idle_cpu(cpu) : idle_cpu(cpu);
 }
-
-#endif /* CONFIG_SCHED_CORE */
 
 #endif /* _LINUX_SCHED_CORE_H */

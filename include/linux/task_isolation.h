@@ -22,7 +22,6 @@ struct pid;
 struct pid_namespace;
 struct pt_regs;
 struct seq_file;
-struct tick_sched;
 
 /* mm/vmstat.c */
 DECLARE_PER_CPU(struct delayed_work, vmstat_work);
@@ -30,7 +29,6 @@ int refresh_cpu_vm_stats(bool do_pagesets);
 
 /* kernel/time/tick-sched.c */
 extern atomic_t tick_dep_mask;
-void tick_nohz_full_update_tick(struct tick_sched *ts);
 
 #ifdef CONFIG_TASK_ISOLATION
 

@@ -50,7 +50,7 @@ bool isolation_stop_tick(void)
 	if (ts->tick_stopped)
 		return false;
 
-	tick_nohz_full_update_tick(ts);
+	tick_nohz_irq_exit();
 
 	return ts->tick_stopped;
 }
