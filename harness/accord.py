@@ -79,17 +79,18 @@ def room(folder, mib, what):
                       "free some space, or run 'make clean' to drop what can be built again")
 
 
-def lock(name):
+def lock(name, shared=False):
     """Hold a lock on a part of build/ until this process ends; wait for whoever else has it."""
+    how = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     if name in lock.held:
         return
     BUILD.mkdir(exist_ok=True)
     handle = open(BUILD / f".lock-{name}", "w")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, how | fcntl.LOCK_NB)
     except BlockingIOError:
         say(f"waiting for another run that works on {name}")
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, how)
     lock.held[name] = handle
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """fetch and tree on a base of three files: what they lay out, keep, refuse and say."""
 
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -83,12 +84,15 @@ class Fake:
             self.put(self.top / "base/linux-5.10/patches", name, text)
         self.put(self.top / "base/linux-5.10/patches", "series", "# demo\n" + "".join(f"{name}\n" for name in patches))
 
+    def begin(self, program, *words, **environment):
+        return subprocess.Popen([os.path.join(HARNESS, program), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                text=True, env={**os.environ, "ACCORD_TOP": str(self.top),
+                                                "XDG_CACHE_HOME": str(self.cache), "BASE_DEB": str(self.deb), **environment})
+
     def run(self, program, *words, **environment):
-        done = subprocess.run([os.path.join(HARNESS, program), *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              text=True, check=False,
-                              env={**os.environ, "ACCORD_TOP": str(self.top), "XDG_CACHE_HOME": str(self.cache),
-                                   "BASE_DEB": str(self.deb), **environment})
-        return done.returncode, done.stdout
+        with self.begin(program, *words, **environment) as running:
+            said = running.stdout.read()
+        return running.returncode, said
 
     def tree(self, *words, **environment):
         return self.run("tree", *words, **environment)
@@ -170,6 +174,18 @@ def main():
         wrong += [] if fake.text("kernel/b.c") == "alpha\nBETA\ngamma\n" else ["b.c"]
         wrong += [] if (tree / "kernel/b.c").stat().st_mtime_ns == before["kernel/b.c"] else ["b.c has a new time"]
         checks.check("a changed patch is applied anew; equal files keep their time", wrong, said)
+
+        with open(fake.build / ".lock-patches-build", "w", encoding="ascii") as building:
+            fcntl.flock(building, fcntl.LOCK_SH)
+            status, said = fake.tree()
+            wrong = [] if status == 0 and "waiting" not in said else ["with no change it waits"]
+            fake.series({"demo/a.patch": A.replace("+TWO", "+zwei"), "demo/b.patch": B})
+            with fake.begin("tree") as waiting:
+                said = waiting.stdout.readline()
+                wrong += [] if "\n2\n" in fake.text("kernel/a.c") else ["a.c is new already"]
+                fcntl.flock(building, fcntl.LOCK_UN)
+            wrong += [] if "\nzwei\n" in fake.text("kernel/a.c") else ["a.c is not new"]
+        checks.check("no patch changes under a kernel that is being built", wants(said, "waiting") + wrong, said)
 
         edited = tree / "kernel/b.c"
         edited.write_text("alpha\nBETA\nmine\n")
