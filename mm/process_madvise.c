@@ -162,7 +162,7 @@
 #define PMADV_FILTERS	(PMADV_ANON | PMADV_FILE)
 #define PMADV_CONTENT	(PMADV_SOFT_DIRTY | PMADV_STOPPED)
 
-/* Who waits for the mmap_lock is left so many turns, in us, to take it. */
+/* Who waits for the mmap_lock can have it for so many turns of so many us. */
 #define PMADV_TURN	20
 #define PMADV_TURNS	20
 
