@@ -110,16 +110,16 @@ TEST_F(yield, target_maps)
 }
 
 /*
- * The turn. A thread of the target maps and unmaps a page all the time, while
- * a range of many page tables with a single page each is advised: the call
- * gives the lock up after each of them, and could have it back before the
- * target is awake.
+ * The turn. The target maps and unmaps a page all the time, while a range of
+ * many page tables with a single page each is advised: the call gives the lock
+ * up after each of them, and could have it back before the target is awake.
  */
-#define TABLES		512
-#define CALLS		20
-#define ENOUGH		(CALLS * TABLES / 2)
+#define TABLES		64
+#define TURNS		10
 
 struct looper {
+	char *mem;
+	int target;
 	unsigned long rounds;
 	bool stop;
 };
@@ -137,7 +137,7 @@ static long job_map_sparse(long tables, long unused __attribute__((unused)))
 	return (long)mem;
 }
 
-static long job_loop(long arg, long unused __attribute__((unused)))
+static long job_map_all_the_time(long arg, long unused __attribute__((unused)))
 {
 	struct looper *looper = (struct looper *)arg;
 	void *mem;
@@ -152,37 +152,95 @@ static long job_loop(long arg, long unused __attribute__((unused)))
 	return 0;
 }
 
+static long job_advise_all_the_time(long arg, long unused __attribute__((unused)))
+{
+	struct looper *looper = (struct looper *)arg;
+	int pidfd = pidfd_open(looper->target);
+	long done = TABLES * HUGE;
+
+	while (!load(&looper->stop) && done == TABLES * HUGE)
+		done = pmadv_range(pidfd, looper->mem, TABLES * HUGE, MADV_COLD);
+	close(pidfd);
+	return done;
+}
+
+static void read_proc(pid_t pid, const char *name, char *text, size_t size)
+{
+	int fd = open_proc(pid, name);
+	ssize_t len = read(fd, text, size - 1);
+
+	if (len <= 0)
+		die("read");
+	text[len] = 0;
+	close(fd);
+}
+
+static bool waits(pid_t pid)
+{
+	char text[512];
+
+	read_proc(pid, "stat", text, sizeof(text));
+	return strstr(text, ") D");
+}
+
+/* How often it gave the CPU away. */
+static long sleeps(pid_t pid)
+{
+	char text[4096], *line;
+
+	read_proc(pid, "status", text, sizeof(text));
+	line = strstr(text, "\nvoluntary_ctxt_switches:");
+	if (!line)
+		die("status");
+	return atol(strchr(line, ':') + 1);
+}
+
 /*
- * Who waits for the lock has it before the call goes on. How often it waits is
- * chance, and that it is early enough now and then is, too; so many calls
- * count, and a machine that had no time for the target gets another try.
+ * The call stays away while somebody waits for the lock, not just until it is
+ * free: the target, found waiting, is kept from its CPU, and the caller sleeps
+ * many times until it goes on without it.
  * Mutations: lock-no-turn, lock-no-yield, lock-whole-range
  */
 TEST(turn)
 {
+	struct sched_param first = { .sched_priority = 1 }, none = { };
 	struct looper *looper = share(sizeof(*looper));
-	unsigned long rounds = 0;
-	struct agent target;
-	void *mem;
-	int try, i;
+	unsigned long rounds;
+	struct agent target, caller;
+	double end, patience;
+	long slept = 0, before;
 
 	if (nth_cpu(1) < 0)
 		SKIP(return, "one CPU only");
 	target = agent_start();
-	mem = (void *)ask(&target, job_map_sparse, TABLES, 0);
-	agent_begin(&target, job_loop, (long)looper, 0);
-	ASSERT_TRUE(wait_for(load(&looper->rounds)));
-	for (try = 0; try < 5 && rounds < ENOUGH; try++) {
+	caller = agent_start();
+	looper->target = target.pid;
+	looper->mem = (void *)ask(&target, job_map_sparse, TABLES, 0);
+	agent_begin(&target, job_map_all_the_time, (long)looper, 0);
+	agent_begin(&caller, job_advise_all_the_time, (long)looper, 0);
+	run_on(1);
+	ASSERT_EQ(0, sched_setscheduler(0, SCHED_FIFO, &first));
+	patience = now() + PATIENCE;
+	while (slept < TURNS && now() < patience) {
+		usleep(1000);
 		rounds = load(&looper->rounds);
-		for (i = 0; i < CALLS; i++)
-			ASSERT_EQ(TABLES * HUGE,
-				  pmadv_range(target.pidfd, mem, TABLES * HUGE, MADV_COLD));
-		rounds = load(&looper->rounds) - rounds;
-		TH_LOG("%lu rounds in %d steps", rounds, CALLS * TABLES);
+		if (!waits(target.pid))
+			continue;
+		before = sleeps(caller.pid);
+		end = now() + 0.2;
+		do {
+			slept = sleeps(caller.pid) - before;
+		} while (slept < TURNS && now() < end);
+		if (rounds != load(&looper->rounds))
+			slept = 0;
 	}
-	EXPECT_LE(ENOUGH, rounds);
+	sched_setscheduler(0, SCHED_OTHER, &none);
+	run_on(0);
+	EXPECT_LE(TURNS, slept);
 	store(&looper->stop, true);
 	EXPECT_EQ(0, agent_result(&target));
+	EXPECT_EQ(TABLES * HUGE, agent_result(&caller));
+	agent_kill(&caller);
 	agent_kill(&target);
 }
 
